@@ -1,0 +1,1 @@
+"""Grades gradient-descent notebooks and checks the report that comes with them."""

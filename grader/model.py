@@ -1,0 +1,504 @@
+"""The records that flow through the grader: gathered facts, judgements, and the errors people see.
+
+Records are frozen and hold plain values, so any of them can be stored as JSON and read back equal.
+Cells are counted from 1 over the whole notebook, as a person counts them.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Language = Literal["en", "zh-TW"]
+Level = Literal["bubblewrap", "landlock", "process-limits"]
+Scalar = str | int | float
+R = TypeVar("R")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A frozen record; "change" one with `msgspec.structs.replace`."""
+
+
+class GraderError(Exception):
+    """A mistake that a person can mend: what happened, where, and what to do."""
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.where, self.hint = message, where, hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_grader_error, (self.message, self.where, self.hint))
+
+
+def _grader_error(message: str, where: str, hint: str) -> GraderError:
+    return GraderError(message, where=where, hint=hint)
+
+
+# -- what a person reads -------------------------------------------------------------------------
+
+
+class Message(Record):
+    """A sentence by its id; the sentence itself lives in `grader/feedback/messages`, in every language."""
+
+    id: str
+    parameters: dict[str, Scalar] = {}
+
+
+def message(id: str, **parameters: Scalar) -> Message:
+    """Make a message, so that a judge reads as a sentence."""
+    return Message(id=id, parameters=parameters)
+
+
+class Where(Record):
+    """A place in what was submitted: a cell and line of the notebook, or a page of the report."""
+
+    cell: int | None = None
+    line: int | None = None
+    page: int | None = None
+
+
+# -- what comes in -------------------------------------------------------------------------------
+
+Part = Literal["notebook", "report"]
+
+
+class Submission(Record):
+    """One student's hand-in: which file is the notebook and which the report.
+
+    `notebook` and `report` are paths relative to `root`, None where nothing was handed in.
+    `asked` lists the parts that are judged: `grader check FILE` asks for one only.
+    """
+
+    student: str
+    root: str
+    notebook: str | None = None
+    report: str | None = None
+    files: tuple[str, ...] = ()
+    digest: str = ""
+    received: str | None = None
+    asked: tuple[Part, ...] = ("notebook", "report")
+    problems: tuple[Message, ...] = ()
+
+
+class Limits(Record, forbid_unknown_fields=True):
+    """What gathering one submission may use."""
+
+    cell_seconds: float = 120.0
+    notebook_seconds: float = 300.0
+    report_seconds: float = 20.0
+    memory_mb: int = 2048
+    disk_mb: int = 256
+    processes: int = 64
+    cell_output_mb: float = 16.0
+    notebook_output_mb: float = 64.0
+    history_mb: float = 512.0
+    pdf_mb: float = 20.0
+    notebook_mb: float = 50.0
+
+
+class Names(Record, forbid_unknown_fields=True):
+    """What the notebook's own names usually are: hints for pairing, never requirements."""
+
+    parameters: tuple[tuple[str, ...], ...] = (("b_history", "w_history"),)
+    losses: tuple[str, ...] = ("loss_history",)
+    x: tuple[str, ...] = ("x_data",)
+    y: tuple[str, ...] = ("y_data",)
+
+
+class Gather(Record, forbid_unknown_fields=True):
+    """How facts are gathered; its digest, with the submission's, is the key under which they are kept.
+
+    `base` is the text of the handed-out notebook; `kernel` another Python to run notebooks with.
+    """
+
+    limits: Limits = Limits()
+    names: Names = Names()
+    base: str = ""
+    kernel: str | None = None
+
+
+# -- what gathering yields -----------------------------------------------------------------------
+
+
+class Isolation(Record):
+    """What kept the submission's code in its jail, as probed by really running one."""
+
+    level: Level | Literal["none"] = "none"
+    network: Literal["none", "open"] = "none"
+    memory: Literal["watchdog", "cgroup", "rlimit"] = "rlimit"
+    bwrap: str | None = None
+    landlock: int | None = None
+    seccomp: bool = False
+
+
+class Cell(Record):
+    """A cell as the student wrote it."""
+
+    index: int
+    kind: Literal["code", "markdown", "raw"]
+    source: str
+
+
+class Notebook(Record):
+    """What was read from the .ipynb file; nothing in it has run."""
+
+    cells: tuple[Cell, ...] = ()
+    language: str = "python"
+
+
+CellStatus = Literal["ok", "error", "timeout", "memory", "output-limit", "kernel-died", "not-run"]
+
+
+class CellRun(Record):
+    """What one code cell did when it ran.
+
+    `environment` marks an error that is not the student's: a missing package, file or an old API.
+    `printed` is bounded plain text; `images` holds the SHA-256 of every figure shown.
+    """
+
+    index: int
+    status: CellStatus
+    seconds: float = 0.0
+    error: str | None = None
+    line: int | None = None
+    environment: bool = False
+    printed: str = ""
+    images: tuple[str, ...] = ()
+
+
+class Run(Record):
+    """One execution of a notebook in a jail."""
+
+    outcome: Literal["complete", "stopped", "refused"]
+    isolation: Isolation
+    cells: tuple[CellRun, ...] = ()
+    seconds: float = 0.0
+    problem: Message | None = None
+
+
+class Declared(Record):
+    """A number that the notebook states under a name: an assigned constant or a call's argument."""
+
+    name: str
+    cell: int
+    value: float
+    line: int | None = None
+
+
+class Change(Record):
+    """A value that differs from the handed-out notebook; None where one side does not have it."""
+
+    name: str
+    cell: int
+    before: str | None
+    after: str | None
+    line: int | None = None
+
+
+class Series(Record):
+    """Numbers that the kernel held after a cell, as capture found them; a candidate, not yet a history.
+
+    `values` has shape [T] or [T, k]. `name` is how Python reaches it: `b_history`, `hist['b']`, `theta`.
+    """
+
+    cell: int
+    name: str
+    values: Any
+    source: Literal["namespace", "attribute", "container", "returned", "plotted", "printed"] = "namespace"
+
+
+class Trace(Record):
+    """A paired training run: the only record that holds arrays, besides `Series`.
+
+    `params` has shape [T+1, P]; `losses` [L] or None; `x` and `y` the data it was trained on.
+    """
+
+    cell: int
+    names: tuple[str, ...]
+    params: Any
+    x: Any
+    y: Any
+    loss_name: str | None = None
+    losses: Any = None
+
+
+# -- what verification yields --------------------------------------------------------------------
+
+
+class Divergence(Record):
+    """The first step that leaves the rule; steps count from 1, the first update."""
+
+    step: int
+    before: tuple[float, ...]
+    expected: tuple[float, ...]
+    seen: tuple[float, ...]
+
+
+class Surface(Record):
+    """The quadratic loss of a line fit: minimum + (p - centre)ᵀ · hessian · (p - centre)."""
+
+    centre: tuple[float, float]
+    hessian: tuple[tuple[float, float], tuple[float, float]]
+    minimum: float
+
+
+class Curve(Record):
+    """A run thinned for plotting: its loss (sum of squares) and its path, at the kept steps.
+
+    `expected` is the reference's path from the same start where the run leaves its rule, else empty.
+    """
+
+    steps: tuple[int, ...] = ()
+    losses: tuple[float, ...] = ()
+    path: tuple[tuple[float, ...], ...] = ()
+    expected_losses: tuple[float, ...] = ()
+    expected_path: tuple[tuple[float, ...], ...] = ()
+    surface: Surface | None = None
+
+
+class LossMatch(Record):
+    """A recorded loss history against the loss derived from the parameters."""
+
+    name: str | None = None
+    kind: str | None = None
+    verdict: Literal["matches", "differs", "absent"] = "absent"
+    at: Literal["before", "after"] | None = None
+    max_residual: float | None = None
+    first_divergence: Divergence | None = None
+
+
+RunVerdict = Literal["matches", "differs", "unexplained", "unverifiable", "review"]
+Effect = Literal["converged", "converging", "stalled", "oscillating", "diverging"]
+
+
+class Match(Record):
+    """What one training run is: the rule it follows, or the first step where it leaves the rule and why."""
+
+    cell: int
+    names: tuple[str, ...]
+    steps: int
+    verdict: RunVerdict
+    rule: str | None = None
+    convention: dict[str, Scalar] = {}
+    consistent_with: tuple[str, ...] = ()
+    hyperparameters: dict[str, float] = {}
+    declared: dict[str, float] = {}
+    max_residual: float | None = None
+    informative_steps: int = 0
+    first_divergence: Divergence | None = None
+    diagnosis: Message | None = None
+    notes: tuple[Message, ...] = ()
+    loss: LossMatch = LossMatch()
+    effect: Effect | None = None
+    final_loss: float | None = None
+    curve: Curve = Curve()
+    trace_digest: str = ""
+
+
+# -- what the report's parser yields -------------------------------------------------------------
+
+Box = tuple[float, float, float, float]
+
+
+class Line(Record):
+    """A line of text of the report, in reading order; `bbox` in points from the page's top left."""
+
+    page: int
+    text: str
+    bbox: Box
+    size: float = 0.0
+    heading: bool = False
+
+
+class Problem(Record):
+    """Something about the report that a person should know, without accusation."""
+
+    id: str
+    page: int | None = None
+    text: str = ""
+
+
+class ReportFacts(Record):
+    """What the PDF parsers saw; `pages` by engine, None where that engine did not finish."""
+
+    outcome: Literal["read", "unreadable", "encrypted", "not-a-pdf", "too-large", "timeout", "crashed"]
+    pages: dict[str, int | None] = {}
+    languages: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+
+class Fault(Record):
+    """The grader broke: kept for the engineer, never held against the student."""
+
+    stage: str
+    traceback: str
+
+
+class Evidence(Record):
+    """Everything known about one submission; all that judging may look at."""
+
+    submission: Submission
+    isolation: Isolation = Isolation()
+    notebook: Notebook | None = None
+    notebook_problem: Message | None = None
+    changes: tuple[Change, ...] = ()
+    declared: tuple[Declared, ...] = ()
+    run: Run | None = None
+    matches: tuple[Match, ...] = ()
+    base_matches: tuple[Match, ...] = ()
+    report: ReportFacts | None = None
+    fault: Fault | None = None
+    verifier: str = ""
+    seconds: float = 0.0
+
+
+# -- what judging yields -------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What a check says. REVIEW is a person's to decide, FAULT is ours; neither costs the student anything."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    PARTIAL = "partial"
+    FAIL = "fail"
+    REVIEW = "review"
+    SKIPPED = "skipped"
+    FAULT = "fault"
+
+
+ExperimentEffect = Literal[
+    "faster", "slower", "no-visible-change", "oscillating", "diverging", "not-converged", "converged"
+]
+Claim = Literal["agrees", "contradicts", "not-judged", "none"]
+
+
+class Experiment(Record):
+    """A hyperparameter that the student changed, what that did, and whether the notebook shows and says so."""
+
+    name: str
+    cell: int
+    before: str | None
+    after: str | None
+    effect: ExperimentEffect | None = None
+    steps: int | None = None
+    final_loss: float | None = None
+    illustrated: bool = False
+    explained: bool = False
+    claim: Claim = "none"
+    quote: str = ""
+
+
+class Snippet(Record):
+    """The sentence that decided, and its place in the report."""
+
+    page: int
+    bbox: Box
+    text: str
+    concept: str = ""
+
+
+class Coverage(Record):
+    """How far the report introduces one topic."""
+
+    topic: str
+    status: Literal["covered", "thin", "mentioned", "missing"]
+    evidence: tuple[Snippet, ...] = ()
+    questions: tuple[Message, ...] = ()
+
+
+class Finding(Record):
+    """What one check says about one submission; `credit` from 0 to 1 counts for pass, partial and fail.
+
+    `details` are the lines of evidence in the order a student should read them.
+    """
+
+    check: str
+    verdict: Verdict
+    credit: float
+    message: Message
+    hint: Message | None = None
+    where: Where | None = None
+    details: tuple[Message, ...] = ()
+
+
+class Criterion(Record):
+    """One line of a rubric: what is checked, for how many points."""
+
+    id: str
+    check: str
+    points: float
+    title: dict[str, str] = {}
+    params: dict[str, Any] = {}
+
+
+class Scored(Record):
+    """A finding with its points; `pending` points are neither given nor lost."""
+
+    criterion: Criterion
+    finding: Finding
+    points: float
+    pending: float
+    out_of: float
+
+
+class RubricId(Record):
+    """Which rubric judged: its title and the digest of its content."""
+
+    title: str
+    digest: str
+
+
+class Grade(Record):
+    """The judgement of one submission."""
+
+    submission: Submission
+    rubric: RubricId
+    scored: tuple[Scored, ...]
+    points: float
+    pending: float
+    out_of: float
+    needs_review: bool
+    experiments: tuple[Experiment, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+
+
+# -- JSON ----------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """Turn records into plain JSON values; NaN and infinities become "nan", "inf" and "-inf"."""
+    return _finite(msgspec.to_builtins(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def to_json(value: Any) -> bytes:
+    """Encode a record as JSON that `from_json` reads back equal."""
+    return msgspec.json.encode(plain(value))
+
+
+def from_json(data: bytes | str, kind: type[R]) -> R:
+    """Decode a record; a wrong field raises `GraderError` that says where it is."""
+    try:
+        return msgspec.json.decode(data, type=kind, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is a DecodeError
+        raise GraderError(f"cannot read {kind.__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""The optimizers of the homework in plain NumPy, readable as a textbook."""

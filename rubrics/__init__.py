@@ -1,0 +1,1 @@
+"""The rubrics that ship with the grader, one folder each."""
