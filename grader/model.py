@@ -46,7 +46,7 @@ def _grader_error(message: str, where: str, hint: str) -> GraderError:
 # -- what a person reads -------------------------------------------------------------------------
 
 
-class Message(Record):
+class Message(Record, frozen=True, kw_only=True):
     """A sentence by its id; the sentence itself lives in `grader/feedback/messages`, in every language."""
 
     id: str
@@ -58,7 +58,7 @@ def message(id: str, **parameters: Scalar) -> Message:
     return Message(id=id, parameters=parameters)
 
 
-class Where(Record):
+class Where(Record, frozen=True, kw_only=True):
     """A place in what was submitted: a cell and line of the notebook, or a page of the report."""
 
     cell: int | None = None
@@ -71,7 +71,7 @@ class Where(Record):
 Part = Literal["notebook", "report"]
 
 
-class Submission(Record):
+class Submission(Record, frozen=True, kw_only=True):
     """One student's hand-in: which file is the notebook and which the report.
 
     `notebook` and `report` are paths relative to `root`, None where nothing was handed in.
@@ -89,7 +89,7 @@ class Submission(Record):
     problems: tuple[Message, ...] = ()
 
 
-class Limits(Record, forbid_unknown_fields=True):
+class Limits(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What gathering one submission may use."""
 
     cell_seconds: float = 120.0
@@ -105,7 +105,7 @@ class Limits(Record, forbid_unknown_fields=True):
     notebook_mb: float = 50.0
 
 
-class Names(Record, forbid_unknown_fields=True):
+class Names(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the notebook's own names usually are: hints for pairing, never requirements."""
 
     parameters: tuple[tuple[str, ...], ...] = (("b_history", "w_history"),)
@@ -114,7 +114,7 @@ class Names(Record, forbid_unknown_fields=True):
     y: tuple[str, ...] = ("y_data",)
 
 
-class Gather(Record, forbid_unknown_fields=True):
+class Gather(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How facts are gathered; its digest, with the submission's, is the key under which they are kept.
 
     `base` is the text of the handed-out notebook; `kernel` another Python to run notebooks with.
@@ -129,7 +129,7 @@ class Gather(Record, forbid_unknown_fields=True):
 # -- what gathering yields -----------------------------------------------------------------------
 
 
-class Isolation(Record):
+class Isolation(Record, frozen=True, kw_only=True):
     """What kept the submission's code in its jail, as probed by really running one."""
 
     level: Level | Literal["none"] = "none"
@@ -140,7 +140,7 @@ class Isolation(Record):
     seccomp: bool = False
 
 
-class Cell(Record):
+class Cell(Record, frozen=True, kw_only=True):
     """A cell as the student wrote it."""
 
     index: int
@@ -148,7 +148,7 @@ class Cell(Record):
     source: str
 
 
-class Notebook(Record):
+class Notebook(Record, frozen=True, kw_only=True):
     """What was read from the .ipynb file; nothing in it has run."""
 
     cells: tuple[Cell, ...] = ()
@@ -158,7 +158,7 @@ class Notebook(Record):
 CellStatus = Literal["ok", "error", "timeout", "memory", "output-limit", "kernel-died", "not-run"]
 
 
-class CellRun(Record):
+class CellRun(Record, frozen=True, kw_only=True):
     """What one code cell did when it ran.
 
     `environment` marks an error that is not the student's: a missing package, file or an old API.
@@ -175,7 +175,7 @@ class CellRun(Record):
     images: tuple[str, ...] = ()
 
 
-class Run(Record):
+class Run(Record, frozen=True, kw_only=True):
     """One execution of a notebook in a jail."""
 
     outcome: Literal["complete", "stopped", "refused"]
@@ -185,7 +185,7 @@ class Run(Record):
     problem: Message | None = None
 
 
-class Declared(Record):
+class Declared(Record, frozen=True, kw_only=True):
     """A number that the notebook states under a name: an assigned constant or a call's argument."""
 
     name: str
@@ -194,7 +194,7 @@ class Declared(Record):
     line: int | None = None
 
 
-class Change(Record):
+class Change(Record, frozen=True, kw_only=True):
     """A value that differs from the handed-out notebook; None where one side does not have it."""
 
     name: str
@@ -204,7 +204,7 @@ class Change(Record):
     line: int | None = None
 
 
-class Series(Record):
+class Series(Record, frozen=True, kw_only=True):
     """Numbers that the kernel held after a cell, as capture found them; a candidate, not yet a history.
 
     `values` has shape [T] or [T, k]. `name` is how Python reaches it: `b_history`, `hist['b']`, `theta`.
@@ -216,7 +216,7 @@ class Series(Record):
     source: Literal["namespace", "attribute", "container", "returned", "plotted", "printed"] = "namespace"
 
 
-class Trace(Record):
+class Trace(Record, frozen=True, kw_only=True):
     """A paired training run: the only record that holds arrays, besides `Series`.
 
     `params` has shape [T+1, P]; `losses` [L] or None; `x` and `y` the data it was trained on.
@@ -234,7 +234,7 @@ class Trace(Record):
 # -- what verification yields --------------------------------------------------------------------
 
 
-class Divergence(Record):
+class Divergence(Record, frozen=True, kw_only=True):
     """The first step that leaves the rule; steps count from 1, the first update."""
 
     step: int
@@ -243,7 +243,7 @@ class Divergence(Record):
     seen: tuple[float, ...]
 
 
-class Surface(Record):
+class Surface(Record, frozen=True, kw_only=True):
     """The quadratic loss of a line fit: minimum + (p - centre)ᵀ · hessian · (p - centre)."""
 
     centre: tuple[float, float]
@@ -251,7 +251,7 @@ class Surface(Record):
     minimum: float
 
 
-class Curve(Record):
+class Curve(Record, frozen=True, kw_only=True):
     """A run thinned for plotting: its loss (sum of squares) and its path, at the kept steps.
 
     `expected` is the reference's path from the same start where the run leaves its rule, else empty.
@@ -265,7 +265,7 @@ class Curve(Record):
     surface: Surface | None = None
 
 
-class LossMatch(Record):
+class LossMatch(Record, frozen=True, kw_only=True):
     """A recorded loss history against the loss derived from the parameters."""
 
     name: str | None = None
@@ -280,7 +280,7 @@ RunVerdict = Literal["matches", "differs", "unexplained", "unverifiable", "revie
 Effect = Literal["converged", "converging", "stalled", "oscillating", "diverging"]
 
 
-class Match(Record):
+class Match(Record, frozen=True, kw_only=True):
     """What one training run is: the rule it follows, or the first step where it leaves the rule and why."""
 
     cell: int
@@ -309,7 +309,7 @@ class Match(Record):
 Box = tuple[float, float, float, float]
 
 
-class Line(Record):
+class Line(Record, frozen=True, kw_only=True):
     """A line of text of the report, in reading order; `bbox` in points from the page's top left."""
 
     page: int
@@ -319,7 +319,7 @@ class Line(Record):
     heading: bool = False
 
 
-class Problem(Record):
+class Problem(Record, frozen=True, kw_only=True):
     """Something about the report that a person should know, without accusation."""
 
     id: str
@@ -327,7 +327,7 @@ class Problem(Record):
     text: str = ""
 
 
-class ReportFacts(Record):
+class ReportFacts(Record, frozen=True, kw_only=True):
     """What the PDF parsers saw; `pages` by engine, None where that engine did not finish."""
 
     outcome: Literal["read", "unreadable", "encrypted", "not-a-pdf", "too-large", "timeout", "crashed"]
@@ -338,14 +338,14 @@ class ReportFacts(Record):
     seconds: float = 0.0
 
 
-class Fault(Record):
+class Fault(Record, frozen=True, kw_only=True):
     """The grader broke: kept for the engineer, never held against the student."""
 
     stage: str
     traceback: str
 
 
-class Evidence(Record):
+class Evidence(Record, frozen=True, kw_only=True):
     """Everything known about one submission; all that judging may look at."""
 
     submission: Submission
@@ -383,7 +383,7 @@ ExperimentEffect = Literal[
 Claim = Literal["agrees", "contradicts", "not-judged", "none"]
 
 
-class Experiment(Record):
+class Experiment(Record, frozen=True, kw_only=True):
     """A hyperparameter that the student changed, what that did, and whether the notebook shows and says so."""
 
     name: str
@@ -399,7 +399,7 @@ class Experiment(Record):
     quote: str = ""
 
 
-class Snippet(Record):
+class Snippet(Record, frozen=True, kw_only=True):
     """The sentence that decided, and its place in the report."""
 
     page: int
@@ -408,7 +408,7 @@ class Snippet(Record):
     concept: str = ""
 
 
-class Coverage(Record):
+class Coverage(Record, frozen=True, kw_only=True):
     """How far the report introduces one topic."""
 
     topic: str
@@ -417,7 +417,7 @@ class Coverage(Record):
     questions: tuple[Message, ...] = ()
 
 
-class Finding(Record):
+class Finding(Record, frozen=True, kw_only=True):
     """What one check says about one submission; `credit` from 0 to 1 counts for pass, partial and fail.
 
     `details` are the lines of evidence in the order a student should read them.
@@ -432,7 +432,7 @@ class Finding(Record):
     details: tuple[Message, ...] = ()
 
 
-class Criterion(Record):
+class Criterion(Record, frozen=True, kw_only=True):
     """One line of a rubric: what is checked, for how many points."""
 
     id: str
@@ -442,7 +442,7 @@ class Criterion(Record):
     params: dict[str, Any] = {}
 
 
-class Scored(Record):
+class Scored(Record, frozen=True, kw_only=True):
     """A finding with its points; `pending` points are neither given nor lost."""
 
     criterion: Criterion
@@ -452,14 +452,14 @@ class Scored(Record):
     out_of: float
 
 
-class RubricId(Record):
+class RubricId(Record, frozen=True, kw_only=True):
     """Which rubric judged: its title and the digest of its content."""
 
     title: str
     digest: str
 
 
-class Grade(Record):
+class Grade(Record, frozen=True, kw_only=True):
     """The judgement of one submission."""
 
     submission: Submission
