@@ -130,7 +130,7 @@ class Gather(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Isolation(Record, frozen=True, kw_only=True):
-    """What kept the submission's code in its jail, as probed by really running one."""
+    """What kept the submission's code in its jail, as probed by really running one; `program` is the bubblewrap used."""
 
     level: Level | Literal["none"] = "none"
     network: Literal["none", "open"] = "none"
@@ -138,6 +138,7 @@ class Isolation(Record, frozen=True, kw_only=True):
     bwrap: str | None = None
     landlock: int | None = None
     seccomp: bool = False
+    program: str | None = None
 
 
 class Cell(Record, frozen=True, kw_only=True):
@@ -327,6 +328,17 @@ class Problem(Record, frozen=True, kw_only=True):
     text: str = ""
 
 
+class Sheet(Record, frozen=True, kw_only=True):
+    """One page as shown: its size in points, how much can be read on it, the share under its largest picture."""
+
+    page: int
+    width: float
+    height: float
+    characters: int = 0
+    languages: tuple[str, ...] = ()
+    pictures: float = 0.0
+
+
 class ReportFacts(Record, frozen=True, kw_only=True):
     """What the PDF parsers saw; `pages` by engine, None where that engine did not finish."""
 
@@ -336,6 +348,7 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     lines: tuple[Line, ...] = ()
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    sheets: tuple[Sheet, ...] = ()
 
 
 class Fault(Record, frozen=True, kw_only=True):
@@ -346,12 +359,16 @@ class Fault(Record, frozen=True, kw_only=True):
 
 
 class Evidence(Record, frozen=True, kw_only=True):
-    """Everything known about one submission; all that judging may look at."""
+    """Everything known about one submission; all that judging may look at.
+
+    `own_prose` lists the text cells that are not in the handed-out notebook.
+    """
 
     submission: Submission
     isolation: Isolation = Isolation()
     notebook: Notebook | None = None
     notebook_problem: Message | None = None
+    own_prose: tuple[int, ...] = ()
     changes: tuple[Change, ...] = ()
     declared: tuple[Declared, ...] = ()
     run: Run | None = None
@@ -484,6 +501,8 @@ def plain(value: Any) -> Any:
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, str) and not value.isascii():  # a lone surrogate, legal in a notebook's JSON, is not UTF-8
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,0 +1,48 @@
+# Every routine of the project; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SMOKE := sample_submissions
+
+.PHONY: help demo test check docs samples bench wheel clean
+.DEFAULT_GOAL := help
+
+help:  ## list what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,oracles]'
+	@touch $@
+
+demo: $(VENV)/.installed  ## install and grade sample_submissions/ into results/
+	$(BIN)/grader grade sample_submissions --rubric sample_submissions/rubric.toml --output results
+
+test: $(VENV)/.tests  ## run everything: lint, types, all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.tests  ## the quick inner loop: lint, types, fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadgroup -m 'not slow and not browser'
+
+samples: $(VENV)/.tests  ## make the sample submissions again from their sources
+	$(BIN)/python tests/samples/make.py
+
+bench: $(VENV)/.tests  ## CPU and wall time per submission, stage by stage, as ratios in one run
+	$(BIN)/python benchmarks/submissions.py
+
+wheel: $(VENV)/.tests  ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:  ## remove what was built; results/ stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

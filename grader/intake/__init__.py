@@ -1,0 +1,179 @@
+"""What was handed in: folders and files become submissions, nothing is opened but to take its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grader.model import GraderError, Message, Part, Submission, message
+
+IGNORED_FOLDERS = {"__MACOSX", ".ipynb_checkpoints", ".git", "__pycache__", ".venv", "node_modules"}
+IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+MAX_FILES = 2000
+MAX_DEPTH = 4
+
+# What students hand in by mistake in place of the right kind of file.
+LOOKALIKES: dict[Part, tuple[str, ...]] = {
+    "notebook": (".py", ".ipynb.txt", ".ipynb.json", ".html", ".htm", ".json"),
+    "report": (".docx", ".doc", ".odt", ".pages", ".md", ".tex", ".txt", ".pptx"),
+}
+SUFFIX: dict[Part, str] = {"notebook": ".ipynb", "report": ".pdf"}
+
+
+def folder(path: Path) -> tuple[Submission, ...]:
+    """Find one submission in each folder below `path`, in the order of their names.
+
+    Raises:
+        GraderError: where `path` is no folder, or cannot be read.
+    """
+    if not path.is_dir():
+        what = "this is a file, not a folder of submissions" if path.exists() else "there is no such folder"
+        raise GraderError(what, where=str(path), hint="give the folder that holds one folder per student")
+    return tuple(_submission(student.name, student) for student in sorted(_folders(path), key=lambda p: p.name))
+
+
+def strays(path: Path) -> tuple[str, ...]:
+    """List notebooks and PDFs that lie beside the students' folders and belong to nobody."""
+    return tuple(sorted(p.name for p in path.iterdir() if p.is_file() and p.suffix.lower() in SUFFIX.values()))
+
+
+def files(paths: Sequence[Path]) -> Submission:
+    """Make one submission of the files that a student names, or of a folder of theirs.
+
+    A notebook alone, or a PDF alone, asks only for the criteria of that part.
+
+    Raises:
+        GraderError: for a missing file, one of another kind, or two of the same kind.
+    """
+    if len(paths) == 1 and paths[0].is_dir():
+        return _submission(paths[0].resolve().name, paths[0].resolve())
+    parts: dict[Part, Path] = {}
+    for path in paths:
+        part = _part(path)
+        if part in parts:
+            raise GraderError(f"two files for the {part}: {parts[part]} and {path}", hint="give one of them")
+        parts[part] = path.resolve()
+    root = Path(os.path.commonpath([path.parent for path in parts.values()]))
+    names = {part: str(path.relative_to(root)) for part, path in parts.items()}
+    return Submission(
+        student=root.name or "student",
+        root=str(root),
+        notebook=names.get("notebook"),
+        report=names.get("report"),
+        files=tuple(sorted(names.values())),
+        digest=_digest(parts.values()),
+        asked=tuple(part for part in SUFFIX if part in parts),
+    )
+
+
+def _part(path: Path) -> Part:
+    if not path.exists():
+        raise GraderError("there is no such file", where=str(path))
+    if path.is_dir():
+        raise GraderError("a folder among files", where=str(path), hint="give files, or one folder")
+    for part, suffix in SUFFIX.items():
+        if path.suffix.lower() == suffix:
+            return part
+    raise GraderError("neither a notebook (.ipynb) nor a report (.pdf)", where=str(path))
+
+
+def _submission(student: str, root: Path) -> Submission:
+    found = _walk(root)
+    notebook, notebook_problem = _choose("notebook", found, root)
+    report, report_problem = _choose("report", found, root)
+    chosen = [p for p in (notebook, report) if p is not None]
+    return Submission(
+        student=student,
+        root=str(root),
+        notebook=_relative(notebook, root),
+        report=_relative(report, root),
+        files=tuple(str(p.relative_to(root)) for p in found),
+        digest=_digest(chosen),
+        received=_received(chosen),
+        problems=tuple(p for p in (notebook_problem, report_problem) if p is not None),
+    )
+
+
+def _folders(path: Path) -> list[Path]:
+    try:
+        inside = list(path.iterdir())
+    except OSError as error:
+        raise GraderError(f"cannot list the folder: {error.strerror}", where=str(path)) from error
+    return [p for p in inside if p.is_dir() and not p.is_symlink() and not _ignored(p)]
+
+
+def _ignored(path: Path) -> bool:
+    return path.name in IGNORED_FOLDERS or path.name in IGNORED_FILES or path.name.startswith((".", "~$"))
+
+
+def _walk(root: Path) -> list[Path]:
+    """List the files below a student's folder, links included but never followed."""
+    found: list[Path] = []
+    for here, folders, names in os.walk(root, followlinks=False):
+        depth = len(Path(here).relative_to(root).parts)
+        folders[:] = sorted(n for n in folders if depth < MAX_DEPTH and not _ignored(Path(n)))
+        found += [Path(here, n) for n in sorted(names) if not _ignored(Path(n))]
+        if len(found) > MAX_FILES:
+            break
+    return found[:MAX_FILES]
+
+
+def _choose(part: Part, found: Sequence[Path], root: Path) -> tuple[Path | None, Message | None]:
+    """Choose the one file of its kind; where several remain a person chooses."""
+    of_kind = [p for p in found if p.suffix.lower() == SUFFIX[part] and not p.stem.endswith("-checkpoint")]
+    files = [p for p in of_kind if p.is_file() and not p.is_symlink()]
+    if len(files) > 1:
+        files = [p for p in files if _is_homework(p)] if sum(map(_is_homework, files)) == 1 else files
+    if len(files) == 1:
+        return files[0], None
+    if files:
+        return None, message(f"intake.{part}-several", files=_names(files, root))
+    if of_kind:
+        return None, message(f"intake.{part}-link", files=_names(of_kind, root))
+    others = [p for p in found if p.name.lower().endswith(LOOKALIKES[part])]
+    if others:
+        return None, message(f"intake.{part}-other", files=_names(others, root))
+    return None, None
+
+
+def _is_homework(path: Path) -> bool:
+    """Whether the file's name says that it is the homework: `gradient descent`, `report`, `報告`."""
+    name = unicodedata.normalize("NFKC", path.stem).casefold().replace("_", " ").replace("-", " ")
+    return any(word in name for word in ("gradient descent", "梯度下降", "report", "報告", "报告"))
+
+
+def _names(paths: Iterable[Path], root: Path) -> str:
+    return ", ".join(str(p.relative_to(root)) for p in list(paths)[:5])
+
+
+def _relative(path: Path | None, root: Path) -> str | None:
+    return str(path.relative_to(root)) if path else None
+
+
+def _received(paths: Sequence[Path]) -> str | None:
+    """When the newest of the chosen files was last written, in UTC."""
+    if not paths:
+        return None
+    newest = max(path.stat().st_mtime for path in paths)
+    return datetime.fromtimestamp(newest, UTC).isoformat(timespec="seconds")
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over the chosen files' kinds and bytes; the names do not change what was handed in."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.suffix.lower().encode())
+        total.update(_content(path))
+    return "sha256:" + total.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        return f"unreadable: {error.errno}".encode()

@@ -1,0 +1,160 @@
+"""Folders and files become submissions; nothing is guessed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from grader import intake
+from grader.model import GraderError, Submission
+
+
+def _student(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def _only(folder: Path) -> Submission:
+    (submission,) = intake.folder(folder)
+    return submission
+
+
+def test_each_folder_is_a_student_in_the_order_of_names(tmp_path: Path) -> None:
+    for student in ("b2", "b1", "王小明"):
+        _student(tmp_path / student, "hw.ipynb", "r.pdf")
+
+    found = intake.folder(tmp_path)
+
+    assert [s.student for s in found] == ["b1", "b2", "王小明"]
+    assert {(s.notebook, s.report) for s in found} == {("hw.ipynb", "r.pdf")}
+
+
+def test_files_beside_the_folders_belong_to_nobody_and_are_told(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "hw.ipynb")
+    (tmp_path / "lost.ipynb").touch()
+    (tmp_path / "expected.toml").touch()
+
+    assert len(intake.folder(tmp_path)) == 1
+    assert intake.strays(tmp_path) == ("lost.ipynb",)
+
+
+@pytest.mark.parametrize(
+    "junk", [".ipynb_checkpoints/hw-checkpoint.ipynb", "__MACOSX/._hw.ipynb", "._hw.ipynb", "~$r.pdf"]
+)
+def test_what_systems_leave_behind_is_no_hand_in(tmp_path: Path, junk: str) -> None:
+    _student(tmp_path / "b1", "hw.ipynb", "r.pdf", junk)
+
+    assert (_only(tmp_path).notebook, _only(tmp_path).report) == ("hw.ipynb", "r.pdf")
+
+
+def test_a_nested_folder_is_searched(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "hw1/hw.ipynb", "hw1/doc/R.PDF")
+
+    assert (_only(tmp_path).notebook, _only(tmp_path).report) == ("hw1/hw.ipynb", "hw1/doc/R.PDF")
+
+
+def test_of_several_notebooks_the_one_named_for_the_homework_is_taken(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "Gradient_Descent (1).ipynb", "scratch.ipynb")
+
+    assert _only(tmp_path).notebook == "Gradient_Descent (1).ipynb"
+
+
+def test_of_several_equal_notebooks_a_person_chooses(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "a.ipynb", "b.ipynb")
+
+    submission = _only(tmp_path)
+
+    assert submission.notebook is None
+    assert [p.id for p in submission.problems] == ["intake.notebook-several"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("hw.py", "intake.notebook-other"), ("report.docx", "intake.report-other")],
+    ids=["py", "docx"],
+)
+def test_a_file_of_the_wrong_kind_goes_to_a_person(tmp_path: Path, name: str, problem: str) -> None:
+    _student(tmp_path / "b1", name)
+
+    assert [p.id for p in _only(tmp_path).problems] == [problem]
+
+
+def test_an_empty_folder_is_a_submission_without_parts(tmp_path: Path) -> None:
+    _student(tmp_path / "b1")
+
+    submission = _only(tmp_path)
+
+    assert (submission.notebook, submission.report, submission.problems) == (None, None, ())
+
+
+def test_a_link_is_never_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.ipynb"
+    secret.write_text("answers", encoding="utf-8")
+    _student(tmp_path / "in" / "b1")
+    (tmp_path / "in" / "b1" / "hw.ipynb").symlink_to(secret)
+    (tmp_path / "in" / "b2").symlink_to(tmp_path)
+
+    submission = _only(tmp_path / "in")
+
+    assert submission.notebook is None
+    assert [p.id for p in submission.problems] == ["intake.notebook-link"]
+
+
+def test_the_digest_is_of_the_content_not_of_the_name(tmp_path: Path) -> None:
+    for student, name, content in (("a", "x.ipynb", "1"), ("b", "y.ipynb", "1"), ("c", "x.ipynb", "2")):
+        _student(tmp_path / student)
+        (tmp_path / student / name).write_text(content, encoding="utf-8")
+
+    a, b, c = intake.folder(tmp_path)
+
+    assert a.digest == b.digest != c.digest
+
+
+def test_a_notebook_alone_asks_for_its_own_criteria_only(tmp_path: Path) -> None:
+    _student(tmp_path, "hw.ipynb")
+
+    submission = intake.files([tmp_path / "hw.ipynb"])
+
+    assert (submission.asked, submission.notebook, submission.report) == (("notebook",), "hw.ipynb", None)
+
+
+def test_a_notebook_and_a_report_from_two_places_are_one_submission(tmp_path: Path) -> None:
+    _student(tmp_path, "a/hw.ipynb", "b/r.pdf")
+
+    submission = intake.files([tmp_path / "a/hw.ipynb", tmp_path / "b/r.pdf"])
+
+    assert Path(submission.root, submission.notebook or "").is_file()
+    assert Path(submission.root, submission.report or "").is_file()
+    assert submission.asked == ("notebook", "report")
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [(["no.ipynb"], "no such file"), (["a.txt"], "neither a notebook"), (["a.pdf", "b.pdf"], "two files")],
+    ids=["missing", "other", "two"],
+)
+def test_what_cannot_be_a_submission_is_told(tmp_path: Path, names: list[str], what: str) -> None:
+    _student(tmp_path, "a.txt", "a.pdf", "b.pdf")
+
+    with pytest.raises(GraderError, match=what):
+        intake.files([tmp_path / name for name in names])
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(GraderError, match="no such folder"):
+        intake.folder(tmp_path / "nothing")
+    (tmp_path / "file").touch()
+    with pytest.raises(GraderError, match="a file, not a folder"):
+        intake.folder(tmp_path / "file")
+
+
+def test_a_fifo_is_not_opened(tmp_path: Path) -> None:
+    _student(tmp_path / "b1")
+    os.mkfifo(tmp_path / "b1" / "hw.ipynb")
+
+    assert _only(tmp_path).notebook is None
