@@ -1,0 +1,330 @@
+"""Runs INSIDE the kernel: finds the numbers that a cell left behind and hands them out as plain bytes.
+
+Standard library only and nothing of ours: it is handed into the jail as one file and loaded before the student's first
+cell, so a cell that rebinds a builtin does not reach it. What it says is a claim of the student's kernel, no more:
+the grader reads it strictly (`grader/trace.py`) and judges the numbers, never the words.
+
+One answer is a line of ASCII, its fields separated by semicolons (names in hexadecimal, numbers as little-endian f8):
+
+    nonce ; bytes in all ; name:source:rows:columns:same,… ; name:value,… ; name:rows,… ; base64 of the first bytes
+
+The series' bytes follow each other in the order in which they are named; further pieces are asked for by offset.
+A series that was bound anew to the same numbers is named without bytes, one that no cell touched is not named at all.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from array import array
+from binascii import b2a_base64
+from collections import deque
+from hashlib import blake2b
+from itertools import chain, islice
+from struct import pack
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WIDEST = 64  # columns of a history; wider tables are images and grids
+DEEPEST = 2
+MOST_NAMES = 2000
+MOST_SERIES = 400
+MOST_SCALARS = 400
+MOST_ITEMS = 200
+EXACT_BYTES = 1 << 20
+SEQUENCES = (list, tuple, deque)
+IGNORED = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
+
+
+class Capture:
+    """What one kernel has told so far, so that it need not tell it again."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+        self._seen: dict[str, tuple[Any, bytes]] = {}
+        self._pieces: list[memoryview] = []
+
+    def collect(self, nonce: str, budget: int, size: int) -> str:
+        """Say which series are new since the last cell, with the first `size` bytes of them."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            series, scalars, skipped = self._look(budget)
+        self._pieces = [piece for *_, piece in series]
+        fields = (
+            nonce,
+            str(sum(map(len, self._pieces))),
+            ",".join(
+                f"{_hex(name)}:{source}:{rows}:{columns}:{same}" for name, source, rows, columns, same, _ in series
+            ),
+            ",".join(f"{_hex(name)}:{pack('<d', value).hex()}" for name, value in scalars),
+            ",".join(f"{_hex(name)}:{rows}" for name, rows in skipped),
+            self._base64(0, size),
+        )
+        return ";".join(fields)
+
+    def piece(self, nonce: str, offset: int, size: int) -> str:
+        """Hand out `size` bytes of what was collected, from `offset` on."""
+        return f"{nonce};{offset};{self._base64(offset, size)}"
+
+    def _base64(self, offset: int, size: int) -> str:
+        taken = bytearray()
+        for piece in self._pieces:
+            if offset < len(piece) and len(taken) < size:
+                taken += piece[offset : offset + size - len(taken)]
+            offset = max(0, offset - len(piece))
+        return b2a_base64(taken, newline=False).decode("ascii")
+
+    def _look(self, budget: int) -> tuple[list[Any], list[Any], list[Any]]:
+        """Go through the namespace once; what does not fit in the budget is named as skipped."""
+        series: list[Any] = []
+        scalars: list[Any] = []
+        skipped: list[Any] = []
+        met: set[int] = set()
+        for name, thing, source in reach(self._namespace):
+            value = scalar(thing)
+            if value is not None:
+                scalars.append((name, value))
+            elif id(thing) not in met and len(series) < MOST_SERIES:
+                met.add(id(thing))
+                entry = self._new(name, thing, source, budget, skipped)
+                if entry is not None:
+                    series.append(entry)
+                    budget -= len(entry[-1])
+        return series, scalars[:MOST_SCALARS], skipped
+
+    def _new(self, name: str, thing: Any, source: str, budget: int, skipped: list[Any]) -> tuple[Any, ...] | None:
+        """Turn one thing into a series, unless it is none, or is known, or is too big."""
+        mark = fingerprint(thing)
+        known, digest = self._seen.get(name, (None, b""))
+        if mark is not None and same(mark, known):
+            return None
+        try:
+            shape = likely_shape(thing)
+            if shape is None:
+                return None
+            if shape[0] * shape[1] * 8 > budget:
+                skipped.append((name, shape[0]))
+                return None
+            found = numbers(thing)
+        except BaseException:
+            return None
+        if found is None:
+            return None
+        rows, columns, data = found
+        new = blake2b(data, digest_size=16).digest() + pack("<qq", rows, columns)
+        unmoved = known is not None and mark is not None and known[0] == mark[0]
+        self._seen[name] = (mark, new)
+        if new != digest:
+            return name, source, rows, columns, 0, data
+        return None if unmoved else (name, source, rows, columns, 1, data[:0])
+
+
+# -- where numbers may be --------------------------------------------------------------------------
+
+
+def reach(namespace: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Go through what the notebook's names hold, each thing with the expression that reaches it."""
+    for name, thing in list(islice(namespace.items(), MOST_NAMES)):
+        if isinstance(name, str) and not name.startswith("_") and name not in IGNORED:
+            yield from _inside(name, thing, "n", DEEPEST)
+
+
+def _inside(name: str, thing: Any, source: str, depth: int) -> Iterator[tuple[str, Any, str]]:
+    yield name, thing, source
+    if depth > 0:
+        for step, inner, how in islice(_parts(thing), MOST_ITEMS):
+            if len(name) + len(step) <= 200:
+                yield from _inside(name + step, inner, how, depth - 1)
+
+
+def _parts(thing: Any) -> Iterator[tuple[str, Any, str]]:
+    """Say what a container holds and how Python reaches it."""
+    kind = type(thing)
+    if kind is dict:
+        for key, inner in list(islice(thing.items(), MOST_ITEMS)):
+            if type(key) in (str, int, float):
+                yield f"[{key!r}]", inner, "c"
+    elif kind in SEQUENCES:
+        yield from _items(thing)
+    elif _is(kind, "numpy", "ndarray"):
+        if thing.ndim == 2 and len(thing) <= WIDEST and thing.shape[1] > max(len(thing), 8):
+            yield from ((f"[{i}]", row, "c") for i, row in enumerate(thing))
+    elif _is(kind, "pandas", "DataFrame"):
+        for key in list(thing.columns)[:WIDEST]:
+            if type(key) in (str, int):
+                yield f"[{key!r}]", thing[key], "c"
+    elif kind is SimpleNamespace or kind.__module__ == "__main__":
+        yield from _attributes(thing)
+
+
+def _items(thing: Any) -> Iterator[tuple[str, Any, str]]:
+    """A short sequence of long things is a container; a long one of short things is a history itself."""
+    if 0 < len(thing) <= WIDEST:
+        for i, inner in enumerate(list(thing)):
+            kind = type(inner)
+            if kind is dict or kind.__module__ == "__main__" or (_sized(inner) and len(inner) > max(len(thing), 8)):
+                yield f"[{i}]", inner, "c"
+
+
+def _attributes(thing: Any) -> Iterator[tuple[str, Any, str]]:
+    """Read what an object keeps, past whatever `__getattr__` it defines."""
+    try:
+        kept = dict(object.__getattribute__(thing, "__dict__"))
+    except AttributeError:
+        return
+    for key, inner in kept.items():
+        if isinstance(key, str) and not key.startswith("__"):
+            yield f".{key}", inner, "a"
+
+
+# -- what counts as numbers ------------------------------------------------------------------------
+
+
+def scalar(thing: Any) -> float | None:
+    """Read a single number; truth values are none."""
+    kind = type(thing)
+    if kind is float or kind is int or (kind.__module__ == "numpy" and isinstance(thing, (float, _numpy("number")))):
+        try:
+            return float(thing)
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return None
+
+
+def likely_shape(thing: Any) -> tuple[int, int] | None:
+    """Say how many rows and columns a thing would have, before any of it is converted."""
+    kind = type(thing)
+    if _is(kind, "numpy", "ndarray"):
+        return _array_shape(thing.shape) if thing.dtype.kind in "fiub" else None
+    if _is(kind, "pandas", "Series"):
+        return (len(thing), 1) if thing.dtype.kind in "fiub" and len(thing) > 1 else None
+    if kind is array:
+        return (len(thing), 1) if len(thing) > 1 and thing.typecode != "u" else None
+    if kind not in SEQUENCES or len(thing) < 2:
+        return None
+    width = _width(thing[0])
+    return None if width is None else (len(thing), width)
+
+
+def _array_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    sides = tuple(side for side in shape[1:] if side != 1)
+    if len(shape) == 2 and shape[0] == 1:
+        return _array_shape((shape[1], 1))
+    if len(sides) > 1 or not shape or shape[0] < 2:
+        return None
+    width = sides[0] if sides else 1
+    return (shape[0], width) if 0 < width <= WIDEST else None
+
+
+def _width(first: Any) -> int | None:
+    """Say how many numbers one element holds."""
+    kind = type(first)
+    if _is(kind, "numpy", "ndarray"):
+        return first.size if 0 < first.size <= WIDEST and first.dtype.kind in "fiub" else None
+    if kind in SEQUENCES:
+        return len(first) if 0 < len(first) <= WIDEST else None
+    return 1 if hasattr(kind, "__float__") and kind is not bool else None
+
+
+def numbers(thing: Any) -> tuple[int, int, memoryview] | None:
+    """Convert a series to doubles: rows, columns (0 for a plain series) and the bytes."""
+    kind = type(thing)
+    if _is(kind, "pandas", "Series"):
+        return _from_array(thing.to_numpy())
+    if _is(kind, "numpy", "ndarray"):
+        return _from_array(thing)
+    if kind is array:
+        return _plain(len(thing), 0, array("d", thing))
+    first = thing[0]
+    if _is(type(first), "numpy", "ndarray"):
+        return _from_arrays(thing, first)
+    if type(first) in SEQUENCES:
+        width = len(first)
+        if any(len(row) != width for row in thing):
+            return None
+        return _plain(len(thing), width, array("d", chain.from_iterable(thing)))
+    return _plain(len(thing), 0, array("d", thing))
+
+
+def _plain(rows: int, columns: int, values: array[float]) -> tuple[int, int, memoryview] | None:
+    if len(values) != rows * max(columns, 1):
+        return None
+    if sys.byteorder == "big":
+        values.byteswap()
+    return rows, 0 if columns == 1 else columns, memoryview(values).cast("B")
+
+
+def _from_arrays(thing: Any, first: Any) -> tuple[int, int, memoryview] | None:
+    """Join a history whose elements are small arrays."""
+    numpy = sys.modules["numpy"]
+    if first.ndim == 0:
+        return _from_array(numpy.array(list(thing), dtype="<f8"))
+    if any(row.shape != first.shape for row in thing):
+        return None
+    return _from_array(numpy.concatenate(list(thing)).reshape(len(thing), first.size))
+
+
+def _from_array(values: Any) -> tuple[int, int, memoryview] | None:
+    shape = _array_shape(values.shape)
+    if shape is None:
+        return None
+    rows, width = shape
+    exact = sys.modules["numpy"].ascontiguousarray(values, dtype="<f8")
+    return rows, 0 if width == 1 else width, memoryview(exact.reshape(-1)).cast("B")
+
+
+# -- whether it is the same as before --------------------------------------------------------------
+
+
+def fingerprint(thing: Any) -> tuple[Any, ...] | None:
+    """Mark a thing cheaply: which object it is, how long, and some of its elements, dense at the start where descent moves.
+
+    None when marking costs as much as reading. The elements themselves are kept, so that their identity is not reused.
+    """
+    kind = type(thing)
+    if kind in SEQUENCES and len(thing) > 1:
+        if not isinstance(thing[0], (float, int)):
+            return (id(thing), None)
+        return (id(thing), len(thing), *(thing[i] for i in _places(len(thing))))
+    if _is(kind, "numpy", "ndarray") and thing.ndim == 1 and thing.dtype.kind == "f" and len(thing) > 1:
+        kept = thing.tobytes() if thing.nbytes <= 4096 else None
+        some = (kept,) if kept is not None else tuple(thing[i].tobytes() for i in _places(len(thing)))
+        exact = blake2b(thing.tobytes(), digest_size=16).digest() if thing.nbytes <= EXACT_BYTES else b""
+        return (id(thing), len(thing), exact, *some)
+    return (id(thing), None)
+
+
+def same(mark: tuple[Any, ...], known: tuple[Any, ...] | None) -> bool:
+    """Say whether two marks are of the same object with the same elements."""
+    if known is None or len(mark) != len(known) or mark[0] != known[0] or mark[1] is None:
+        return False
+    return all(a is b or (type(a) is bytes and a == b) for a, b in zip(mark[2:], known[2:], strict=True)) and (
+        mark[1] == known[1]
+    )
+
+
+def _places(length: int) -> list[int]:
+    """Pick some places: doubling from the start, and evenly to the end."""
+    doubling = [1 << i for i in range(length.bit_length()) if 1 << i < length]
+    evenly = [length * i // 16 for i in range(16)]
+    return [0, *doubling, *evenly, length - 1]
+
+
+def _is(kind: type, package: str, name: str) -> bool:
+    return kind.__name__ == name and kind.__module__.partition(".")[0] == package
+
+
+def _sized(thing: Any) -> bool:
+    kind = type(thing)
+    return kind in SEQUENCES or (_is(kind, "numpy", "ndarray") and thing.ndim > 0) or _is(kind, "pandas", "Series")
+
+
+def _numpy(name: str) -> Any:
+    return getattr(sys.modules.get("numpy"), name, float)
+
+
+def _hex(name: str) -> str:
+    return name.encode("utf-8", "replace").hex()

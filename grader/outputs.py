@@ -1,0 +1,101 @@
+"""Reduce what a cell showed to bounded plain facts: its text, the digests of its figures, its error."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_PRINTED = 20_000
+_ERROR = 300
+_PNG = b"\x89PNG\r\n\x1a\n"
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# Errors that say something about the machine, not about the student: (exception, what its message contains).
+_ENVIRONMENT = (
+    (r"ModuleNotFoundError|ImportError|PackageNotFoundError|StdinNotImplementedError|gaierror|URLError|HTTPError", r""),
+    (r"FileNotFoundError", r""),
+    (r"AttributeError", r"deprecated alias|was removed in|has been removed|no attribute 'get_cmap'"),
+    (r"AttributeError", r"'(?:DataFrame|Series)' object has no attribute '(?:append|ix|as_matrix|iteritems)'"),
+    (r"TypeError", r"gca\(\) got an unexpected keyword argument"),
+    (r"ValueError", r"inhomogeneous shape|Unknown projection"),
+    (r"OSError", r"is not a valid package style|Errno 95|Operation not supported"),
+    (r"UsageError", r"magic function"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """The error that ended a cell; `line` counts within the cell."""
+
+    name: str
+    text: str
+    line: int | None
+    environment: bool
+
+
+def failure(node: Any) -> Failure | None:
+    """Read the error that a cell ended with."""
+    output = next((output for output in reversed(node.outputs) if output.get("output_type") == "error"), None)
+    if output is None:
+        return None
+    name, value = clean(str(output.get("ename", "")))[:100], clean(str(output.get("evalue", "")))
+    name = {"_ArrayMemoryError": "MemoryError"}.get(name, name)
+    text = " ".join(f"{name}: {value}".split())
+    return Failure(
+        name=name,
+        text=text if len(text) <= _ERROR else text[: _ERROR - 1] + "…",
+        line=_line(output.get("traceback"), node.get("execution_count")),
+        environment=any(re.fullmatch(kind, name) and re.search(said, value) for kind, said in _ENVIRONMENT),
+    )
+
+
+def printed(node: Any) -> str:
+    """Join what a cell printed and the value it ended with, its middle left out when it is long."""
+    parts = []
+    for output in node.outputs:
+        if output.get("output_type") == "stream" and output.get("name") == "stdout":
+            parts.append(str(output.get("text", "")))
+        elif output.get("output_type") == "execute_result":
+            parts.append(str(output.get("data", {}).get("text/plain", "")) + "\n")
+    return _bounded(clean(_bounded("".join(parts), 4 * _PRINTED)), _PRINTED)
+
+
+def images(node: Any) -> tuple[str, ...]:
+    """Digest the figures that a cell showed; what only claims to be a PNG is none."""
+    found = []
+    for output in node.outputs:
+        data = output.get("data", {}).get("image/png") if output.get("output_type") != "stream" else None
+        if isinstance(data, str):
+            try:
+                content = base64.b64decode(data)
+            except (binascii.Error, ValueError):
+                continue
+            if content.startswith(_PNG):
+                found.append(hashlib.sha256(content).hexdigest())
+    return tuple(found)
+
+
+def clean(text: str) -> str:
+    """Take colours, control characters and direction marks out of a text."""
+    return _CONTROL.sub("", _ANSI.sub("", text).replace("\r\n", "\n"))
+
+
+def _bounded(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    head = most * 3 // 4
+    return f"{text[:head]}\n…\n{text[-(most - head) :]}"
+
+
+def _line(traceback: Any, count: Any) -> int | None:
+    """Find the last line of this very cell in IPython's traceback."""
+    if not isinstance(traceback, list) or len(traceback) > 500:
+        return None
+    text = clean("\n".join(part[:20_000] for part in traceback if isinstance(part, str)))
+    places = re.findall(rf"(?:Cell|Input) In ?\[{count}\], line:? ?([0-9]{{1,6}})", text)
+    return int(places[-1]) if places else None

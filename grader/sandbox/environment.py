@@ -1,0 +1,90 @@
+"""What of the host a jailed program may see: one Python environment, the shared libraries, the fonts."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from grader.model import GraderError
+
+_SYSTEM = (
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/share/fontconfig",
+    "/usr/share/fonts",
+    "/usr/share/matplotlib",
+    "/usr/share/zoneinfo",
+    "/bin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+)
+_OF_A_PREFIX = ("bin", "lib", "lib64", "share", "etc", "pyvenv.cfg")
+_ANSWERS = ("grader", "reference", "rubrics")
+_ASK = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]))"
+
+
+def visible(python: str) -> tuple[Path, ...]:
+    """List the host's files and folders that a jail for this interpreter shows read-only, none inside another."""
+    paths = [Path(path) for path in _SYSTEM]
+    for prefix in _prefixes(python):
+        if prefix not in (Path("/usr"), Path("/usr/local")):
+            paths.extend(prefix / name for name in _OF_A_PREFIX)
+    shown: list[Path] = []
+    for path in sorted({path for path in paths if path.exists()}):
+        if not any(path.is_relative_to(other) for other in shown if not other.is_symlink()):
+            shown.append(path)
+    return tuple(shown)
+
+
+def masked(shown: tuple[Path, ...]) -> tuple[Path, ...]:
+    """List the folders of ours that lie inside what is shown: the jail covers them with nothing."""
+    return tuple(path for path in _ours() if any(path.is_relative_to(other) for other in shown))
+
+
+@functools.cache
+def _ours() -> tuple[Path, ...]:
+    specs = [importlib.util.find_spec(name) for name in _ANSWERS]
+    return tuple(Path(place).resolve() for spec in specs if spec for place in spec.submodule_search_locations or ())
+
+
+def _prefixes(python: str) -> tuple[Path, ...]:
+    """List where an interpreter keeps itself and its packages, each as it is named and as it really is."""
+    names = [Path(name) for name in _asked(python)]
+    names.extend(hop.parent.parent for hop in _hops(Path(python)) if hop.parent.name == "bin")
+    return tuple(dict.fromkeys([*names, *(name.resolve() for name in names)]))
+
+
+@functools.cache
+def _asked(python: str) -> tuple[str, ...]:
+    if python == sys.executable:
+        return (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    try:
+        told = subprocess.run([python, "-I", "-c", _ASK], capture_output=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise GraderError(
+            f"the Python for notebooks does not start: {python}", hint="Give the path of a python that has ipykernel."
+        ) from error
+    return tuple(json.loads(told))
+
+
+def _hops(path: Path) -> list[Path]:
+    """Follow a chain of symbolic links, each place it passes through."""
+    hops = [path]
+    while path.is_symlink() and len(hops) < 20:
+        path = path.parent / path.readlink()
+        hops.append(path)
+    return hops

@@ -1,0 +1,73 @@
+"""What a jail may use: the limits of one process for the boot program, and the memory of the whole tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grader.model import Limits
+
+MB = 1024 * 1024
+
+
+def rlimits(limits: Limits) -> dict[str, int]:
+    """Say what one process in the jail may use.
+
+    `RLIMIT_DATA` lies below the limit of the tree, so that one greedy process meets a MemoryError that its
+    notebook survives, before the watchdog ends the jail. Address space is looser: libraries map far more than they touch.
+    """
+    return {
+        "RLIMIT_NPROC": limits.processes,
+        "RLIMIT_NOFILE": 1024,
+        "RLIMIT_FSIZE": limits.disk_mb * MB,
+        "RLIMIT_DATA": limits.memory_mb * MB * 7 // 8,
+        "RLIMIT_AS": (2 * limits.memory_mb + 1024) * MB,
+        "RLIMIT_CORE": 0,
+    }
+
+
+def tree(pid: int) -> tuple[int, ...]:
+    """List a process and all its descendants, as far as they can be seen now."""
+    found, waiting = [], [pid]
+    while waiting:
+        parent = waiting.pop()
+        found.append(parent)
+        waiting.extend(children(parent))
+    return tuple(found)
+
+
+def children(pid: int) -> tuple[int, ...]:
+    """List the children of a process, of whichever thread."""
+    found: list[int] = []
+    for task in _listed(Path(f"/proc/{pid}/task")):
+        found.extend(int(word) for word in _read(task / "children").split())
+    return tuple(found)
+
+
+def memory(pid: int) -> int:
+    """Add up the memory in bytes of a whole process tree, pages that are shared counted once."""
+    return sum(_memory_of(process) for process in tree(pid))
+
+
+def _memory_of(pid: int) -> int:
+    """Read the proportional set of one process; its resident pages where the kernel does not tell."""
+    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    fields = _read(Path(f"/proc/{pid}/statm")).split()
+    return (int(fields[1]) - int(fields[2])) * 4096 if len(fields) > 2 else 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:  # the process is gone, or not ours to look at
+        return ""
+
+
+def _listed(path: Path) -> list[Path]:
+    try:
+        return list(path.iterdir())
+    except OSError:
+        return []

