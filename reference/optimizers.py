@@ -25,7 +25,7 @@ Value = Array | float
 
 def descend(
     rule: Callable[..., tuple[Value, Any]],
-    gradient: Callable[[Value], Value],
+    gradient: Callable[[Any], Value],
     theta: Value,
     *,
     steps: int,
@@ -108,7 +108,7 @@ def nesterov(
 
 
 def nesterov_lookahead(
-    gradient: Callable[[Value], Value], theta: Value, v: Value | None = None, *, lr: Value, beta: float = 0.9
+    gradient: Callable[[Any], Value], theta: Value, v: Value | None = None, *, lr: Value, beta: float = 0.9
 ) -> tuple[Value, Value]:
     """Nesterov momentum as first written: the gradient is taken where the velocity is about to lead.
 
