@@ -109,7 +109,7 @@ class Capture:
                 skipped.append((name, shape[0]))
                 return None
             found = numbers(thing)
-        except BaseException:
+        except BaseException:  # the student's own __float__ or __iter__ may raise anything
             return None
         if found is None:
             return None
@@ -144,20 +144,29 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any, str]]:
     """Say what a container holds and how Python reaches it."""
     kind = type(thing)
     if kind is dict:
-        for key, inner in list(islice(thing.items(), MOST_ITEMS)):
-            if type(key) in (str, int, float):
-                yield f"[{key!r}]", inner, "c"
-    elif kind in SEQUENCES:
-        yield from _items(thing)
-    elif _is(kind, "numpy", "ndarray"):
-        if thing.ndim == 2 and len(thing) <= WIDEST and thing.shape[1] > max(len(thing), 8):
-            yield from ((f"[{i}]", row, "c") for i, row in enumerate(thing))
-    elif _is(kind, "pandas", "DataFrame"):
-        for key in list(thing.columns)[:WIDEST]:
-            if type(key) in (str, int):
-                yield f"[{key!r}]", thing[key], "c"
-    elif kind is SimpleNamespace or kind.__module__ == "__main__":
-        yield from _attributes(thing)
+        return _entries(thing, list(islice(thing, MOST_ITEMS)))
+    if kind in SEQUENCES:
+        return _items(thing)
+    if _is(kind, "numpy", "ndarray"):
+        return _rows(thing)
+    if _is(kind, "pandas", "DataFrame"):
+        return _entries(thing, list(thing.columns)[:WIDEST])
+    if kind is SimpleNamespace or kind.__module__ == "__main__":
+        return _attributes(thing)
+    return iter(())
+
+
+def _entries(thing: Any, keys: list[Any]) -> Iterator[tuple[str, Any, str]]:
+    """Go through a dict, or the columns of a table."""
+    for key in keys:
+        if type(key) in (str, int, float):
+            yield f"[{key!r}]", thing[key], "c"
+
+
+def _rows(thing: Any) -> Iterator[tuple[str, Any, str]]:
+    """A wide array of few rows may hold one history in each."""
+    if thing.ndim == 2 and len(thing) <= WIDEST and thing.shape[1] > max(len(thing), 8):
+        yield from ((f"[{i}]", row, "c") for i, row in enumerate(thing))
 
 
 def _items(thing: Any) -> Iterator[tuple[str, Any, str]]:
@@ -280,9 +289,9 @@ def _from_array(values: Any) -> tuple[int, int, memoryview] | None:
 
 
 def fingerprint(thing: Any) -> tuple[Any, ...] | None:
-    """Mark a thing cheaply: which object it is, how long, and some of its elements, dense at the start where descent moves.
+    """Mark a thing cheaply: which object it is, how long, and some of its elements, dense at the start of the descent.
 
-    None when marking costs as much as reading. The elements themselves are kept, so that their identity is not reused.
+    None for the length when marking costs as much as reading. The elements are kept: their identity is not reused.
     """
     kind = type(thing)
     if kind in SEQUENCES and len(thing) > 1:

@@ -17,8 +17,6 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any, Literal
 
 import nbformat.v4
-import zmq
-import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import channel_socket_types
 from jupyter_client.manager import AsyncKernelManager
@@ -26,6 +24,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from jupyter_client.session import Session
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
+from zmq.constants import Event, SocketOption
 from zmq.utils.monitor import recv_monitor_message
 
 from grader import sandbox, trace
@@ -53,7 +52,7 @@ Stop = Literal["timeout", "memory", "output-limit", "kernel-died", "protocol"]
 
 
 class Execution(Record, frozen=True, kw_only=True):
-    """What running a notebook yields; `skipped` names histories that were too big to leave the jail, with their length."""
+    """What running a notebook yields; `skipped` names what was too big to leave the jail: cell, name, length."""
 
     run: Run
     series: tuple[Series, ...] = ()
@@ -186,8 +185,8 @@ class _Kernel:
             index=cell.index,
             status=status,
             seconds=seconds,
-            error=error and error.text,
-            line=error and error.line,
+            error=None if error is None else error.text,
+            line=None if error is None else error.line,
             environment=error is not None and error.environment,
             printed=printed(node),
             images=images(node),
@@ -206,7 +205,7 @@ class _Kernel:
                 await task
             except DeadKernelError:
                 self._stop("kernel-died")
-            except Exception:
+            except Exception:  # the border of the kernel: its messages can make any layer raise
                 self._stop("protocol")
 
     def _stop(self, reason: Stop) -> None:
@@ -229,7 +228,7 @@ class _Kernel:
 
     async def _listen(self, socket: Any) -> None:
         """Notice when a connection breaks: a message over the cap makes libzmq drop it."""
-        monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        monitor = socket.get_monitor_socket(Event.DISCONNECTED)
         await recv_monitor_message(monitor)
         await asyncio.sleep(4 * _WATCH_SECONDS)  # a dead kernel breaks connections too; let that be seen first
         self._stop("output-limit")
@@ -321,8 +320,8 @@ class _Connected:
         made: Any = self
         socket = made.context.socket(channel_socket_types[channel])
         socket.linger = 0
-        socket.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
-        socket.setsockopt(zmq.RECONNECT_IVL, 2)
+        socket.setsockopt(SocketOption.MAXMSGSIZE, _MESSAGE_BYTES)
+        socket.setsockopt(SocketOption.RECONNECT_IVL, 2)
         if identity:
             socket.identity = identity
         socket.connect(made._make_url(channel))
@@ -362,7 +361,7 @@ class _Provisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is 
         """Write no connection file: the kernel's sockets have fixed names in a folder of their own."""
         return {**settings, "cmd": []}
 
-    async def launch_kernel(self, cmd: list[str], **_: Any) -> dict[str, Any]:
+    async def launch_kernel(self, cmd: list[str], **_: Any) -> dict[str, Any]:  # noqa: ARG002 - as Jupyter calls it
         """Start the jail and say where the kernel's sockets will be."""
         gather, isolation, slot = self._order
         python = gather.kernel or sys.executable
@@ -371,11 +370,12 @@ class _Provisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is 
             isolation=isolation,
             limits=gather.limits,
             inputs={"kernel_program.py": _PROGRAM, "capture.py": _CAPTURE},
+            home=sandbox.fonts(isolation, python),
             slot=slot,
             python=python,
         )
         self.process, self.pid = self.jail.process, self.jail.process.pid
-        for stream in (self.process.stdout, self.process.stderr):
+        for stream in self.jail.pipes:
             os.set_blocking(stream.fileno(), False)
         ports = {f"{name}_port": n for n, name in enumerate(("shell", "iopub", "stdin", "hb", "control"), start=1)}
         self.connection_info = {
@@ -389,7 +389,7 @@ class _Provisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is 
 
     def listen(self) -> None:
         """Empty the pipes that the kernel writes to past IPython, keeping the last words."""
-        for stream in (self.process.stdout, self.process.stderr):
+        for stream in self.jail.pipes:
             with suppress(BlockingIOError, ValueError):
                 while heard := os.read(stream.fileno(), 65536):
                     self._heard = (self._heard + heard)[-2000:]

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -34,7 +34,11 @@ class Jail:
     process: subprocess.Popen[bytes]
     room: Path
     limits: Limits
-    gone: bool = field(default=False)
+
+    @property
+    def pipes(self) -> tuple[IO[bytes], ...]:
+        """What the program writes to, to be read here."""
+        return tuple(stream for stream in (self.process.stdout, self.process.stderr) if stream is not None)
 
     def memory(self) -> int:
         """Say how many bytes the whole tree uses now."""
@@ -61,9 +65,8 @@ class Jail:
     def close(self) -> None:
         """End the jail and remove its room."""
         self.kill()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        for stream in self.pipes:
+            stream.close()
         shutil.rmtree(self.room, ignore_errors=True)
 
 
@@ -76,7 +79,6 @@ def start(
     slot: int = 0,
     home: Mapping[str, bytes] | None = None,
     python: str = sys.executable,
-    pipes: bool = True,
 ) -> Jail:
     """Start a program in a jail.
 
@@ -99,8 +101,8 @@ def start(
         process = subprocess.Popen(
             [isolation.program, "--args", packed, "--", sys.executable, "-I", "-S", "/job/boot.py", "/job/boot.json"],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if pipes else subprocess.DEVNULL,
-            stderr=subprocess.PIPE if pipes else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             pass_fds=handed.numbers,
             env={"PATH": os.defpath},
             cwd="/",
@@ -141,7 +143,7 @@ def _arguments(
 
 
 def _walls(*, user_namespace: bool) -> list[str]:
-    """Say which namespaces are new; root makes its mounts itself and keeps what the boot program needs to leave root."""
+    """Say which namespaces are new; root mounts without a user namespace, and the boot program then leaves root."""
     walls = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     walls += ["--hostname", "jail", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     if user_namespace:
@@ -212,7 +214,7 @@ class _Handed:
 
     def give(self, data: bytes) -> str:
         """Keep the bytes in an unnamed file and say its number."""
-        file = tempfile.TemporaryFile()
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with all the others
         self._files.append(file)
         file.write(data)
         file.seek(0)

@@ -1,6 +1,6 @@
 """Runs INSIDE the jail, after the boot program: becomes an IPython kernel that answers on sockets in the shared folder.
 
-Standard library and ipykernel only, nothing of ours: it is handed into the jail as one file, with `capture.py` beside it.
+Standard library and ipykernel only, nothing of ours: it is handed into the jail as a file, `capture.py` beside it.
 """
 
 from __future__ import annotations

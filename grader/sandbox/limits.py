@@ -15,7 +15,7 @@ def rlimits(limits: Limits) -> dict[str, int]:
     """Say what one process in the jail may use.
 
     `RLIMIT_DATA` lies below the limit of the tree, so that one greedy process meets a MemoryError that its
-    notebook survives, before the watchdog ends the jail. Address space is looser: libraries map far more than they touch.
+    notebook survives, before the watchdog ends the jail. Address space is looser: libraries map more than they touch.
     """
     return {
         "RLIMIT_NPROC": limits.processes,

