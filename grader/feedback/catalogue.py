@@ -1,0 +1,123 @@
+"""The sentences of the grader: message ids with parameters become English or 繁體中文.
+
+They lie in `messages/*.toml`, one table per id with the keys `en` and `zh-TW`. A placeholder is `{name}`, and backticks
+mark code. A parameter is a number, which is formatted here, or text, which is cleaned here because it may come from a
+student; where the catalogue has the id `word.<name>.<text>`, that word is shown instead (`rule="adagrad"` → Adagrad).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+import unicodedata
+from functools import cache
+from importlib.resources import files
+
+from grader.model import GraderError, Language, Message, Scalar, message
+
+PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+LONGEST = 240
+"""Characters of a student's text that are shown in one place."""
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """All sentences by id, then by language; an id in two files raises `GraderError`."""
+    merged: dict[str, dict[str, str]] = {}
+    for name, table in sources().items():
+        for key, sentences in table.items():
+            if key in merged:
+                raise GraderError(f"the message {key!r} is defined twice", where=name)
+            merged[key] = sentences
+    return merged
+
+
+def sources() -> dict[str, dict[str, dict[str, str]]]:
+    """The tables of `messages/*.toml` by file name."""
+    folder = files("grader.feedback") / "messages"
+    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".toml")), key=lambda path: path.name)
+    return {path.name: tomllib.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def text(message: Message, language: Language) -> str:
+    """A message as plain text; an unknown id shows itself and its parameters."""
+    sentence = template(message.id, language)
+    if sentence is None:
+        return _unknown(message)
+    return PLACEHOLDER.sub(lambda match: value(match[1], message.parameters, language), sentence)
+
+
+def template(id: str, language: Language) -> str | None:
+    """The sentence of an id with its placeholders, in English where the language lacks it."""
+    sentences = catalogue().get(id, {})
+    return sentences.get(language, sentences.get("en"))
+
+
+def value(name: str, parameters: dict[str, Scalar], language: Language) -> str:
+    """One parameter as a reader sees it; a missing one keeps its placeholder."""
+    if name not in parameters:
+        return f"{{{name}}}"
+    given = parameters[name]
+    return number(given) if isinstance(given, int | float) else word(name, given, language)
+
+
+def word(kind: str, given: str, language: Language) -> str:
+    """The reader's word for one of the grader's own (`effect`, `diverging`), or the given text, cleaned."""
+    known = template(f"word.{kind}.{given}", language)
+    return safe(given) if known is None else known
+
+
+def _unknown(message: Message) -> str:
+    parameters = ", ".join(f"{safe(name)}={_scalar(given)}" for name, given in message.parameters.items())
+    return f"{safe(message.id)} ({parameters})" if parameters else safe(message.id)
+
+
+def _scalar(given: Scalar) -> str:
+    return safe(given) if isinstance(given, str) else number(given)
+
+
+def number(value: float) -> str:
+    """A number for people: six significant digits, whole numbers whole, five digits and more grouped.
+
+    >>> [number(x) for x in (1e-7, 2.0, 10189.9012, 100000, -188.4366838, float("-inf"))]
+    ['1e-7', '2', '10,189.9', '100,000', '-188.437', '-inf']
+    """
+    if not _finite(value):
+        return str(float(value)) if isinstance(value, float) else "inf"
+    if value == int(value) and abs(value) < 1e15:
+        return _grouped(str(int(value)))
+    mantissa, _, exponent = f"{float(value):.6g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else _grouped(mantissa)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
+def _grouped(digits: str) -> str:
+    whole, point, rest = digits.partition(".")
+    return f"{int(whole):,}{point}{rest}" if abs(int(whole)) >= 10_000 else digits
+
+
+def safe(text: str, longest: int = LONGEST) -> str:
+    """Text of unknown origin on one bounded line, without control, direction and invisible characters."""
+    head = text[: 4 * longest]  # bounded before the work, again after it
+    line = " ".join("".join(_visible(character) for character in head).split())
+    whole = len(line) <= longest and len(head) == len(text)
+    return line if whole else line[: longest - 1].rstrip() + "…"
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in ("Zl", "Zp", "Zs") or character in "\t\n\r\v\f":
+        return " "
+    return "" if category in ("Cc", "Cf", "Cs", "Co") else character
+
+
+def label(id: str, language: Language, **parameters: Scalar) -> str:
+    """A sentence of the pages themselves, by its id."""
+    return text(message(id, **parameters), language)

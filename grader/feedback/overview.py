@@ -1,0 +1,203 @@
+"""The page of a whole class: how it went, what goes wrong most often, who waits for a person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from statistics import median
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from grader.feedback import plots
+from grader.feedback.catalogue import label, number, safe, word
+from grader.feedback.pages import fill
+from grader.feedback.render import title
+from grader.model import Finding, Grade, Language, Message, Record, Scored, Verdict
+
+BINS = 10
+DIAGNOSES = 8
+SHOWN = 12
+"""How many students of one diagnosis are linked by name."""
+WAITING = (Verdict.REVIEW, Verdict.FAULT)
+
+
+class Rate(Record, frozen=True, kw_only=True):
+    """How one criterion went in the class."""
+
+    title: str
+    share: float
+    words: str
+    bar: str
+    counts: dict[str, int]
+
+
+class Diagnosis(Record, frozen=True, kw_only=True):
+    """One thing that goes wrong, with an example and everyone it happened to."""
+
+    title: str
+    example: Message
+    students: tuple[str, ...]
+
+
+class Waiting(Record, frozen=True, kw_only=True):
+    """One criterion of one student that a person has to decide."""
+
+    student: str
+    title: str
+    verdict: Verdict
+    pending: float
+    reason: Message | None
+
+
+def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, str]) -> str:
+    """One self-contained HTML page; `links` maps a student to the path of the feedback, relative to this page."""
+    decided, pending = _bins(grades)
+    columns = _columns(grades, language)
+    return fill(
+        "summary.html",
+        language,
+        grades=grades,
+        heading=grades[0].rubric.title if grades else label("page.class", language),
+        counts=_counts(grades, language),
+        histogram=_histogram(decided, pending, language),
+        bins=tuple((f"{10 * i}–{10 * i + 10}", decided[i], pending[i]) for i in range(BINS)),
+        rates=_rates(grades, language),
+        verdicts=tuple(verdict for verdict in Verdict if any(verdict in _verdicts(grade) for grade in grades)),
+        diagnoses=_diagnoses(grades, language),
+        shown=SHOWN,
+        queue=_queue(grades, language),
+        columns=tuple(columns.values()),
+        lines=tuple((grade, tuple(_by_criterion(grade).get(column) for column in columns)) for grade in grades),
+        links={student: quote(link) for student, link in links.items()},  # quoted, so no `javascript:` can be one
+    )
+
+
+def rows(grades: Sequence[Grade], *, language: Language) -> tuple[tuple[str, ...], ...]:
+    """The class as a table of words: a header, then student, points, pending and a verdict per criterion."""
+    columns = _columns(grades, language)
+    names = ("page.student", "page.points-head", "page.pending-head")
+    header = (*(label(name, language) for name in names), *columns.values())
+    return (header, *(_row(grade, tuple(columns), language) for grade in grades))
+
+
+def _row(grade: Grade, columns: Sequence[str], language: Language) -> tuple[str, ...]:
+    found = _by_criterion(grade)
+    verdicts = (word("verdict", found[column], language) if column in found else "–" for column in columns)
+    pending = number(grade.pending) if grade.pending else "–"
+    return (safe(grade.submission.student), f"{number(grade.points)} / {number(grade.out_of)}", pending, *verdicts)
+
+
+def _columns(grades: Sequence[Grade], language: Language) -> dict[str, str]:
+    """Criterion ids with their titles, in the order in which they first appear."""
+    return {scored.criterion.id: title(scored, language) for grade in grades for scored in grade.scored}
+
+
+def _by_criterion(grade: Grade) -> dict[str, Verdict]:
+    return {scored.criterion.id: scored.finding.verdict for scored in grade.scored}
+
+
+def _verdicts(grade: Grade) -> set[Verdict]:
+    return set(_by_criterion(grade).values())
+
+
+def _percent(grade: Grade) -> float:
+    return 100 * grade.points / grade.out_of if grade.out_of > 0 else 0.0
+
+
+def _waits(grade: Grade) -> bool:
+    return grade.needs_review or grade.pending > 0 or bool(_verdicts(grade) & set(WAITING))
+
+
+def _counts(grades: Sequence[Grade], language: Language) -> tuple[tuple[str, str], ...]:
+    counts = (
+        (len(grades), "page.students"),
+        (round(median([_percent(grade) for grade in grades]), 1) if grades else 0, "page.median"),
+        (sum(grade.out_of > 0 and grade.points >= grade.out_of for grade in grades), "page.full"),
+        (sum(_waits(grade) for grade in grades), "page.waiting"),
+        (sum(Verdict.FAULT in _verdicts(grade) for grade in grades), "page.broke"),
+    )
+    return tuple((number(count), label(name, language)) for count, name in counts)
+
+
+def _bins(grades: Sequence[Grade]) -> tuple[list[int], list[int]]:
+    """Students by tenths of their points: those decided, and those with points still pending."""
+    decided, pending = [0] * BINS, [0] * BINS
+    for grade in grades:
+        place = min(max(int(_percent(grade) // 10), 0), BINS - 1)
+        (pending if grade.pending > 0 else decided)[place] += 1
+    return decided, pending
+
+
+def _histogram(decided: Sequence[int], pending: Sequence[int], language: Language) -> Markup:
+    words = {"title": label("page.histogram", language), "label": label("page.percent-axis", language)}
+    return Markup(plots.histogram(decided, pending, id="histogram", **words))  # noqa: S704 - plots escape what they print
+
+
+def _rates(grades: Sequence[Grade], language: Language) -> tuple[Rate, ...]:
+    """The criteria, worst first; nobody's rate is spoilt by what was not judged or still waits."""
+    columns = _columns(grades, language)
+    rates = [_rate(n, column, grades, language) for n, column in enumerate(columns.items(), start=1)]
+    return tuple(sorted(rates, key=lambda rate: rate.share))
+
+
+def _rate(n: int, column: tuple[str, str], grades: Sequence[Grade], language: Language) -> Rate:
+    key, heading = column
+    found = [verdicts[key] for verdicts in map(_by_criterion, grades) if key in verdicts]
+    counts = Counter(found)
+    judged = sum(counts[verdict] for verdict in (Verdict.PASS, Verdict.PARTIAL, Verdict.FAIL))
+    share = counts[Verdict.PASS] / judged if judged else 1.0
+    words = label("page.rate-title", language, passed=counts[Verdict.PASS], judged=judged)
+    bar = Markup(plots.rate(share if judged else 0.0, id=f"rate-{n}", title=f"{heading}: {words}"))  # noqa: S704 - escaped
+    return Rate(title=heading, share=share, words=words, bar=bar, counts={v.value: counts[v] for v in Verdict})
+
+
+def _diagnoses(grades: Sequence[Grade], language: Language) -> tuple[Diagnosis, ...]:
+    """What was said most often about criteria that were not passed, each student counted once."""
+    said: dict[str, list[tuple[str, Scored, Message]]] = {}
+    for grade in grades:
+        for scored in grade.scored:
+            for reason in _reasons(scored.finding):
+                said.setdefault(reason.id, []).append((grade.submission.student, scored, reason))
+    common = sorted(said.values(), key=lambda entries: -len({student for student, _, _ in entries}))
+    return tuple(_diagnosis(entries, language) for entries in common[:DIAGNOSES])
+
+
+def _reasons(finding: Finding) -> tuple[Message, ...]:
+    """The named bugs of a finding, else its message."""
+    if finding.verdict not in (Verdict.FAIL, Verdict.PARTIAL):
+        return ()
+    said = (finding.message, *finding.details, *([finding.hint] if finding.hint else []))
+    return tuple(message for message in said if message.id.startswith("bug.")) or (finding.message,)
+
+
+def _diagnosis(entries: Sequence[tuple[str, Scored, Message]], language: Language) -> Diagnosis:
+    _, scored, example = entries[0]
+    students = tuple(dict.fromkeys(student for student, _, _ in entries))
+    return Diagnosis(title=title(scored, language), example=example, students=students)
+
+
+def _queue(grades: Sequence[Grade], language: Language) -> tuple[Waiting, ...]:
+    """What a person has to decide, faults first, then by the points that hang on it."""
+    entries = list(chain.from_iterable(_waiting(grade, language) for grade in grades))
+    return tuple(sorted(entries, key=lambda entry: (entry.verdict is not Verdict.FAULT, -entry.pending)))
+
+
+def _waiting(grade: Grade, language: Language) -> list[Waiting]:
+    entries = [
+        Waiting(
+            student=grade.submission.student,
+            title=title(scored, language),
+            verdict=scored.finding.verdict,
+            pending=scored.pending,
+            reason=scored.finding.message,
+        )
+        for scored in grade.scored
+        if scored.finding.verdict in WAITING
+    ]
+    if entries or not _waits(grade):
+        return entries
+    reason = next(iter(grade.submission.problems), None)
+    student = grade.submission.student
+    return [Waiting(student=student, title="", verdict=Verdict.REVIEW, pending=grade.pending, reason=reason)]

@@ -1,0 +1,118 @@
+"""Fill the page templates: every value is cleaned and escaped, the style sheet is inline, nothing can run.
+
+Text of students is never rendered as Markdown or HTML. The only markup in a sentence is the catalogue's own: backticks
+around code, which are read before any parameter is filled in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache, partial
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from grader.feedback.catalogue import PLACEHOLDER, label, number, safe, template, text, value, word
+from grader.model import Language, Message, Where
+
+LANG = {"en": "en", "zh-TW": "zh-Hant-TW"}
+SYMBOLS = {"pass": "✓", "partial": "◐", "fail": "✗", "review": "?", "skipped": "–", "fault": "!"}
+_CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+
+
+def fill(name: str, language: Language, **view: Any) -> str:
+    """One self-contained HTML page."""
+    known = {
+        "language": language,
+        "lang": LANG[language],
+        "csp": policy(),
+        "css": Markup(style()),  # noqa: S704 - our own style sheet
+        "symbols": SYMBOLS,
+        "label": partial(sentence, language),
+        "say": partial(rich, language=language),
+        "word": lambda kind, given: word(kind, given, language),
+        "place": partial(place, language=language),
+        "tongue": tongue,
+    }
+    return _environment().get_template(name).render(known | view)
+
+
+@cache
+def style() -> str:
+    """The style sheet that every page carries."""
+    return (files("grader.feedback") / "templates" / "page.css").read_text(encoding="utf-8")
+
+
+@cache
+def policy() -> str:
+    """The Content-Security-Policy: this style sheet by its hash, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("grader.feedback"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _shown(given: Any) -> Any:
+    """What `{{ … }}` prints: markup of our own as it is, numbers formatted, everything else cleaned."""
+    if hasattr(given, "__html__"):
+        return given
+    return number(given) if isinstance(given, int | float) else safe(str(given))
+
+
+def rich(message: Message, language: Language) -> Markup:
+    """A message as HTML: escaped, with the catalogue's backticks as code."""
+    known = template(message.id, language)
+    if known is None:
+        return escape(text(message, language))
+    parts = known.split("`")
+    filled = [_filled(part, message, language) for part in parts]
+    return Markup("").join(_code(part) if index % 2 else part for index, part in enumerate(filled))
+
+
+def _filled(part: str, message: Message, language: Language) -> Markup:
+    """A part of a sentence with its parameters, all of it escaped."""
+    pieces, end = [], 0
+    for match in PLACEHOLDER.finditer(part):
+        pieces += [escape(part[end : match.start()]), escape(value(match[1], message.parameters, language))]
+        end = match.end()
+    return Markup("").join([*pieces, escape(part[end:])])
+
+
+def _code(part: Markup) -> Markup:
+    return Markup('<code lang="en">{}</code>').format(part)
+
+
+def sentence(language: Language, id: str, **parameters: Any) -> str:
+    """A label of the page, with its parameters."""
+    return label(id, language, **parameters)
+
+
+def place(where: Where | None, language: Language) -> str:
+    """Where to look, in words; nothing where no place is known."""
+    if where is None:
+        return ""
+    if where.cell is not None and where.line is not None:
+        return label("page.cell-line", language, cell=where.cell, line=where.line)
+    if where.cell is not None:
+        return label("page.cell", language, cell=where.cell)
+    return label("page.in-page", language, page=where.page) if where.page is not None else ""
+
+
+def tongue(given: str) -> str:
+    """The language tag of a student's text: Chinese as soon as it has a Han character."""
+    return "zh-Hant" if _CHINESE.search(given) else "en"

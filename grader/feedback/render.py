@@ -1,0 +1,354 @@
+"""The page of one student: what to do next first, then what was expected and seen, then everything else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from markupsafe import Markup
+
+from grader.feedback import plots
+from grader.feedback.catalogue import label, number, safe, text, word
+from grader.feedback.pages import fill
+from grader.model import (
+    Curve,
+    Divergence,
+    Evidence,
+    Grade,
+    Language,
+    Match,
+    Message,
+    Record,
+    ReportFacts,
+    Scored,
+    Verdict,
+    message,
+)
+
+STEPS = 3
+"""How many next steps a person can take in."""
+DRAWN = plots.STYLES
+FIGURES = 6
+OPEN = (Verdict.FAIL, Verdict.PARTIAL, Verdict.REVIEW, Verdict.FAULT)
+MARKS = {"matches": "pass", "differs": "fail", "unexplained": "review", "unverifiable": "review", "review": "review"}
+
+
+class Step(Record, frozen=True, kw_only=True):
+    """One thing to do next, with the points it can bring."""
+
+    n: int
+    scored: Scored
+    gain: float
+
+
+class Gap(Record, frozen=True, kw_only=True):
+    """The first difference in a run: name, before, expected, seen, ratio for each value."""
+
+    run: int
+    title: str
+    rows: tuple[tuple[str, ...], ...]
+    moves: bool
+    diagnosis: Message | None = None
+
+
+class RunView(Record, frozen=True, kw_only=True):
+    """One training run as the page shows it."""
+
+    n: int
+    match: Match
+    style: int | None
+    mark: str
+    rule: str
+    consistent: str
+    hyperparameters: str
+    picture: plots.Picture | None = None
+    points: tuple[tuple[str, ...], ...] = ()
+
+
+class Open(Record, frozen=True, kw_only=True):
+    """A criterion that is not passed, with its evidence."""
+
+    n: int
+    scored: Scored
+    hint: Message | None = None
+    gaps: tuple[Gap, ...] = ()
+
+
+def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
+    """One self-contained HTML page of feedback; any part of the evidence may be missing."""
+    runs = tuple(_run(n, match, language) for n, match in enumerate(evidence.matches, start=1))
+    numbered = tuple(enumerate(grade.scored, start=1))
+    opens = tuple(_open(n, scored, evidence, language) for n, scored in numbered if scored.finding.verdict in OPEN)
+    return fill(
+        "feedback.html",
+        language,
+        grade=grade,
+        evidence=evidence,
+        submission=grade.submission,
+        state=_state(grade, evidence),
+        broken=_broken(grade, evidence),
+        strip=_strip(grade, language),
+        steps=next_steps(grade),
+        titles={scored.criterion.id: title(scored, language) for scored in grade.scored},
+        opens=opens,
+        linked={part.n for part in opens},
+        runs=runs,
+        losses=_losses(evidence.matches, language),
+        loss_rows=_loss_rows(evidence.matches),
+        drawn=DRAWN,
+        figures=FIGURES,
+        stroke=lambda style: Markup(plots.sample(style)),  # noqa: S704 - plots escape what they print
+        troubles=tuple(cell for cell in evidence.run.cells if cell.status != "ok") if evidence.run else (),
+        yes=lambda given: label("page.yes" if given else "page.no", language),
+        pages=_pages(evidence.report, language),
+        trouble=lambda problem: text(message(f"report.problem.{problem.id}"), language),
+        folded=_folded(grade, language),
+        method=_method(grade, evidence, language),
+        regrade=_regrade(grade, language),
+    )
+
+
+# -- the top of the page ---------------------------------------------------------------------------
+
+
+def _broken(grade: Grade, evidence: Evidence) -> bool:
+    return evidence.fault is not None or any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored)
+
+
+def _state(grade: Grade, evidence: Evidence) -> tuple[Message, ...]:
+    """The state of the grade in one or two sentences."""
+    judged = [scored for scored in grade.scored if scored.finding.verdict is not Verdict.SKIPPED]
+    passed = sum(scored.finding.verdict is Verdict.PASS for scored in judged)
+    if _broken(grade, evidence):
+        return (message("page.state.fault", pending=grade.pending),)
+    if not judged:
+        return (message("page.state.nothing"),)
+    waits = [message("page.state.pending", pending=grade.pending)] if grade.pending > 0 else []
+    if not waits and grade.needs_review:
+        waits = [message("page.state.review")]
+    if passed == len(judged):
+        return (message("page.state.complete"), *waits)
+    if not next_steps(grade):
+        return tuple(waits)
+    return (message("page.state.open", passed=passed, all=len(judged)), *waits)
+
+
+def next_steps(grade: Grade) -> tuple[Step, ...]:
+    """The few things that bring the most points; what waits for a person is nobody's homework."""
+    steps = [
+        Step(n=n, scored=scored, gain=scored.out_of - scored.points - scored.pending)
+        for n, scored in enumerate(grade.scored, start=1)
+        if scored.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)
+    ]
+    return tuple(sorted((step for step in steps if step.gain > 0), key=lambda step: -step.gain)[:STEPS])
+
+
+def title(scored: Scored, language: Language) -> str:
+    """The criterion's title in this language, else in English, else its id."""
+    titles = scored.criterion.title
+    return safe(titles.get(language) or titles.get("en") or scored.criterion.id)
+
+
+def _strip(grade: Grade, language: Language) -> Markup:
+    name = "page.strip" if grade.pending > 0 else "page.strip-plain"
+    words = label(name, language, points=grade.points, out_of=grade.out_of, pending=grade.pending)
+    shares = [plots.Share(scored.out_of, scored.points, scored.pending) for scored in grade.scored]
+    return Markup(plots.strip(shares, id="score", title=words))  # noqa: S704 - plots escape what they print
+
+
+def _folded(grade: Grade, language: Language) -> tuple[tuple[str, str, tuple[Scored, ...]], ...]:
+    """What needs no attention: heading, note and criteria of each group that has any."""
+    groups = ((Verdict.PASS, "page.passed", ""), (Verdict.SKIPPED, "page.skipped", "page.skipped-note"))
+    sorted_in = [
+        (tuple(scored for scored in grade.scored if scored.finding.verdict is verdict), heading, note)
+        for verdict, heading, note in groups
+    ]
+    return tuple(
+        (label(heading, language, count=len(group)), label(note, language) if note else "", group)
+        for group, heading, note in sorted_in
+        if group
+    )
+
+
+# -- the foot of the page --------------------------------------------------------------------------
+
+
+def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple[str, str, bool], ...]:
+    """Name, value and whether it is code: all that someone needs who wants to check the check."""
+    files = ", ".join(safe(name) for name in (grade.submission.notebook, grade.submission.report) if name)
+    seconds = label("page.seconds-value", language, seconds=round(evidence.seconds, 1)) if evidence.seconds else ""
+    isolation = evidence.run.isolation if evidence.run else evidence.isolation
+    lines = (
+        ("page.handed-in", files, True),
+        ("page.received", safe(grade.submission.received or ""), False),
+        ("page.isolation", word("level", isolation.level, language), False),
+        ("page.version", version("descent-grader"), True),
+        ("page.verifier", safe(evidence.verifier), True),
+        ("page.rubric", safe(grade.rubric.digest), True),
+        ("page.digest", safe(grade.submission.digest), True),
+        ("page.seconds", seconds, False),
+    )
+    return tuple((label(name, language), value, code) for name, value, code in lines if value)
+
+
+def _regrade(grade: Grade, language: Language) -> str:
+    digest = safe(grade.submission.digest)
+    return label("page.regrade-text", language, digest=digest) if digest else label("page.regrade-plain", language)
+
+
+# -- expected against seen ---------------------------------------------------------------------------
+
+
+def _open(n: int, scored: Scored, evidence: Evidence, language: Language) -> Open:
+    if scored.finding.verdict not in (Verdict.FAIL, Verdict.PARTIAL, Verdict.REVIEW):
+        return Open(n=n, scored=scored)
+    check = scored.criterion.check
+    runs = list(enumerate(evidence.matches, start=1))
+    if "loss" in check:
+        gaps = [_loss_gap(n, match, language) for n, match in runs]
+    elif "update" in check:
+        gaps = [_step_gap(n, match, language) for n, match in runs]
+    else:
+        gaps = []
+    shown = tuple(gap for gap in gaps if gap is not None)[:STEPS]
+    hint = scored.finding.hint
+    said = any(gap.diagnosis == hint for gap in shown)
+    return Open(n=n, scored=scored, hint=None if said else hint, gaps=shown)
+
+
+def _step_gap(n: int, match: Match, language: Language) -> Gap | None:
+    gap = match.first_divergence
+    if gap is None:
+        return None
+    rule = word("rule", match.rule, language) if match.rule else ""
+    name = "page.gap-rule" if rule else "page.gap"
+    rows = tuple(
+        (_name(match.names, i), *(number(value) for value in (before, expected, seen)), _ratio(before, expected, seen))
+        for i, (before, expected, seen) in enumerate(zip(gap.before, gap.expected, gap.seen, strict=False))
+    )
+    words = label(name, language, run=n, rule=rule, step=gap.step)
+    return Gap(run=n, title=words, rows=rows, moves=True, diagnosis=match.diagnosis)
+
+
+def _loss_gap(n: int, match: Match, language: Language) -> Gap | None:
+    gap: Divergence | None = match.loss.first_divergence
+    if gap is None:
+        return None
+    name = safe(match.loss.name or "", 60)
+    rows = tuple(
+        (name, "", number(expected), number(seen), _ratio(0.0, expected, seen))
+        for expected, seen in zip(gap.expected, gap.seen, strict=False)
+    )
+    return Gap(run=n, title=label("page.gap-loss", language, run=n, step=gap.step), rows=rows, moves=False)
+
+
+def _ratio(before: float, expected: float, seen: float) -> str:
+    """How far the step went compared with how far it should have gone; empty where that says nothing."""
+    should, did = expected - before, seen - before
+    return number(did / should) if should and math.isfinite(should) and math.isfinite(did) else ""
+
+
+def _name(names: Sequence[str], i: int) -> str:
+    return safe(names[i], 60) if i < len(names) else ""
+
+
+# -- runs --------------------------------------------------------------------------------------------
+
+
+def _run(n: int, match: Match, language: Language) -> RunView:
+    others = [word("rule", rule, language) for rule in match.consistent_with if rule != match.rule]
+    known = match.hyperparameters or match.declared
+    return RunView(
+        n=n,
+        match=match,
+        style=n - 1 if n <= DRAWN else None,
+        mark=MARKS[match.verdict],
+        rule=word("rule", match.rule, language) if match.rule else "",
+        consistent=", ".join(others),
+        hyperparameters=", ".join(f"{safe(name, 40)} = {number(value)}" for name, value in known.items()),
+        picture=_picture(n, match, language),
+        points=_points(match, language),
+    )
+
+
+def _picture(n: int, match: Match, language: Language) -> plots.Picture | None:
+    """The path of a run with two parameters, if it was kept."""
+    curve = match.curve
+    if not curve.path or len(curve.path[0]) != 2:
+        return None
+    x, y = (_name(match.names, i) or "?" for i in (0, 1))
+    words = label("page.path-title", language, run=n, x=x, y=y, steps=match.steps)
+    empty = label("page.plot-empty", language)
+    return _inline(plots.path(curve, id=f"path-{n}", title=words, names=(x, y), style=n - 1, empty=empty))
+
+
+def _points(match: Match, language: Language) -> tuple[tuple[str, ...], ...]:
+    """The path in numbers: where it starts, ends, should have ended, and where the loss is least."""
+    curve = match.curve
+    points = {
+        "page.point-start": _end(curve.path, curve.losses, 0),
+        "page.point-end": _end(curve.path, curve.losses, -1),
+    }
+    if curve.expected_path:
+        points["page.point-expected"] = _end(curve.expected_path, curve.expected_losses, -1)
+    if curve.surface:
+        points["page.point-least"] = (*curve.surface.centre, curve.surface.minimum)
+    return tuple((label(name, language), *map(_number, values)) for name, values in points.items())
+
+
+def _end(path: Sequence[Sequence[float]], losses: Sequence[float], index: int) -> tuple[float, ...]:
+    return (*(path[index] if path else ()), losses[index] if losses else math.nan)
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else number(value)
+
+
+def _losses(matches: Sequence[Match], language: Language) -> plots.Picture | None:
+    """All runs in one plot, as many as can be told apart."""
+    trails = [_trail(n, match) for n, match in enumerate(matches[:DRAWN], start=1) if match.curve.losses]
+    if not trails:
+        return None
+    words = {"title": "page.loss-plot", "step": "page.step-axis", "loss": "page.loss-axis", "empty": "page.plot-empty"}
+    return _inline(plots.loss(trails, id="loss", **{name: label(key, language) for name, key in words.items()}))
+
+
+def _inline(picture: plots.Picture) -> plots.Picture:
+    return picture._replace(svg=Markup(picture.svg))  # noqa: S704 - plots escape what they print
+
+
+def _trail(n: int, match: Match) -> plots.Trail:
+    name = f"{n} {match.rule}" if match.rule else str(n)
+    return plots.Trail(label=name, steps=match.curve.steps, losses=match.curve.losses, style=n - 1)
+
+
+def _loss_rows(matches: Sequence[Match]) -> tuple[tuple[str, ...], ...]:
+    """The losses of the drawn runs at steps that grow tenfold; a run that has ended leaves its place empty."""
+    curves = [match.curve for match in matches[:DRAWN] if match.curve.losses and match.curve.steps]
+    last = max((curve.steps[-1] for curve in curves), default=-1)
+    steps = [step for step in (0, *(10**power for power in range(12))) if step < last] + [last] * (last >= 0)
+    return tuple((number(step), *(_loss_at(curve, step) for curve in curves)) for step in steps)
+
+
+def _loss_at(curve: Curve, step: int) -> str:
+    """The loss at the kept step nearest to `step`."""
+    if step > curve.steps[-1]:
+        return "–"
+    pairs = zip(curve.steps, curve.losses, strict=False)
+    return number(min(pairs, key=lambda pair: abs(pair[0] - step))[1])
+
+
+# -- report ------------------------------------------------------------------------------------------
+
+
+def _pages(report: ReportFacts | None, language: Language) -> str:
+    """How long the report is, in words; both counts where the readers disagree."""
+    counts = set(report.pages.values()) if report else set()
+    if not report or not counts or counts == {None}:
+        return ""
+    if len(counts) > 1:
+        told = ", ".join(f"{engine} {number(n) if n is not None else '–'}" for engine, n in report.pages.items())
+        return label("page.report-undecided", language, counts=told)
+    pages = next(iter(counts)) or 0
+    return label("page.report-page" if pages == 1 else "page.report-pages", language, pages=pages)
