@@ -1,7 +1,8 @@
 """The student's notebook as text: read it, see what it declares and what changed; nothing here runs it."""
 
+from grader.notebook.changes import changes, own_prose, prose
 from grader.notebook.constants import declared
 from grader.notebook.reading import UnreadableError, parse, read
 from grader.notebook.source import runnable
 
-__all__ = ["UnreadableError", "declared", "parse", "read", "runnable"]
+__all__ = ["UnreadableError", "changes", "declared", "own_prose", "parse", "prose", "read", "runnable"]
