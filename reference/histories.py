@@ -31,7 +31,7 @@ _quiet = np.errstate(over="ignore", invalid="ignore")
 def decay(x: ArrayLike, a: float, *, start: Value | None = 0.0, weight: float = 1.0) -> Array:
     """The running sum y_t = a·y_{t−1} + weight·x_t that begins from `start`; with None it begins with y_0 = x_0.
 
-    From where x is not finite, or y exceeds 1e300, a row of y is NaN.
+    A row of y is NaN from where x is not finite, or from where y or, since the first term, |a|^n passes 1e300.
 
     >>> decay([1.0, 0.0, 0.0, 2.0], 0.5)
     array([1.   , 0.5  , 0.25 , 2.125])
@@ -46,10 +46,7 @@ def decay(x: ArrayLike, a: float, *, start: Value | None = 0.0, weight: float = 
     y = _decay(terms, a)
     if abs(a) <= 1 and np.all(np.abs(y[..., -1] if a else y) <= _LARGE):  # what is not finite stays so to the end
         return y
-    lost = np.logical_or.accumulate(~(np.abs(terms) <= _LARGE), axis=-1)
-    y = _decay(np.where(lost, 0.0, terms), a)
-    lost |= np.logical_or.accumulate(~(np.abs(y) <= _LARGE), axis=-1)
-    return np.where(lost, np.nan, y)
+    return _decay_within_reach(terms, a)
 
 
 def _decay(x: Array, a: float) -> Array:
@@ -71,6 +68,17 @@ def _decay(x: Array, a: float) -> Array:
     age = np.arange(size) - np.arange(size)[:, None]
     y = blocks.reshape(-1, size) @ np.where(age >= 0, powers[np.abs(age)], 0.0)
     return y.reshape(*x.shape[:-1], -1)[..., :steps]
+
+
+def _decay_within_reach(x: Array, a: float) -> Array:
+    """The decaying sum from zero, with NaN from where floats no longer hold it."""
+    lost = np.logical_or.accumulate(~(np.abs(x) <= _LARGE), axis=-1)
+    y = _decay(np.where(lost, 0.0, x), a)
+    lost |= ~(np.abs(y) <= _LARGE)
+    if abs(a) > 1:
+        age = np.arange(x.shape[-1]) - np.argmax(x != 0, axis=-1)[..., None]
+        lost |= (age > np.log(_LARGE) / np.log(abs(a))) & (y != 0)
+    return np.where(np.logical_or.accumulate(lost, axis=-1), np.nan, y)
 
 
 def sgd(g: Array, *, lr: Value = 1.0) -> Array:
