@@ -1,0 +1,209 @@
+"""Grades many submissions: known facts are judged, new ones gathered first, and no submission stops the others."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from grader import pipeline, verify
+from grader.model import Evidence, Fault, Grade, Isolation, Record, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from grader.model import Gather, Match
+    from grader.rubric import Rubric
+    from grader.store import Store
+
+Item = TypeVar("Item")
+Out = TypeVar("Out")
+
+
+class Started(Record, frozen=True, kw_only=True):
+    """A submission's facts are being gathered."""
+
+    student: str
+
+
+class Graded(Record, frozen=True, kw_only=True):
+    """A submission has its grade; `known` says that its facts were there already."""
+
+    grade: Grade
+    evidence: Evidence
+    known: bool
+
+
+Unit = tuple[str, tuple[Submission, ...]]
+"""The key of some facts, and the submissions that share them."""
+
+
+class Examine(Protocol):
+    """Gathers the facts of one submission, in a process of its own."""
+
+    def __call__(self, submission: Submission, *, gather: Gather, isolation: Isolation, slot: int) -> Evidence:
+        """Gather them; `slot` is different for submissions that are examined at the same time."""
+
+
+class Base(Protocol):
+    """Runs the handed-out notebook, which experiments are measured against."""
+
+    def __call__(self, gather: Gather, *, isolation: Isolation, slot: int = 0) -> tuple[Match, ...]:
+        """Run it; nothing where there is none."""
+
+
+def grade(
+    submissions: Sequence[Submission],
+    *,
+    rubric: Rubric,
+    store: Store,
+    isolation: Isolation,
+    jobs: int = 1,
+    on_event: Callable[[Started | Graded], None] = lambda _: None,
+    examine: Examine = pipeline.examine,
+    base: Base = pipeline.base_matches,
+) -> None:
+    """Grade every submission and keep facts and grade of each in the store as soon as it has them.
+
+    Run again after any interruption, it gathers only what is not known yet; faults are tried again.
+    Students who handed in the very same files share their facts. `on_event` is called in the calling thread.
+
+    Raises:
+        GraderError: where the handed-out notebook does not run, or the store cannot be written.
+    """
+    units = _units(submissions, rubric.gather, isolation)
+    keys = {submission.student: key for key, members in units for submission in members}
+    store.begin([(submission.student, keys[submission.student]) for submission in submissions], rubric=rubric.digest)
+    handed_out = _handed_out(rubric.gather, store=store, isolation=isolation, base=base)
+
+    def gathered(key: str, submission: Submission, slot: int) -> Evidence:
+        try:
+            evidence = examine(submission, gather=rubric.gather, isolation=isolation, slot=slot)
+        except Exception:  # the border of one submission: whatever broke, the others go on
+            fault = Fault(stage="batch", traceback=traceback.format_exc())
+            evidence = Evidence(submission=submission, isolation=isolation, fault=fault)
+        evidence = replace(evidence, base_matches=handed_out)
+        store.keep_evidence(key, evidence)
+        return evidence
+
+    def work(unit: Unit, slot: int) -> Iterator[Started | Graded]:
+        key, members = unit
+        evidence = store.evidence(key)
+        known = evidence is not None and evidence.fault is None
+        if evidence is None or not known:
+            yield Started(student=members[0].student)
+            evidence = gathered(key, members[0], slot)
+        for submission in members:
+            evidence = replace(evidence, submission=submission)
+            grade = pipeline.judge(evidence, rubric)
+            store.keep_grade(key, grade)
+            yield Graded(grade=grade, evidence=evidence, known=known)
+
+    for event in map_local(work, units, jobs=jobs):
+        on_event(event)
+
+
+def grade_one(
+    submission: Submission,
+    *,
+    rubric: Rubric,
+    isolation: Isolation,
+    examine: Examine = pipeline.examine,
+    base: Base = pipeline.base_matches,
+) -> Graded:
+    """Grade one submission without keeping it, while the handed-out notebook runs beside it."""
+
+    def work(part: str, slot: int) -> Iterator[Evidence | tuple[Match, ...]]:
+        if part == "base":
+            yield base(rubric.gather, isolation=isolation, slot=slot)
+        else:
+            yield examine(submission, gather=rubric.gather, isolation=isolation, slot=slot)
+
+    parts = ("base", "submission") if submission.notebook else ("submission",)
+    evidence = Evidence(submission=submission)
+    handed_out: tuple[Match, ...] = ()
+    for done in map_local(work, parts, jobs=len(parts)):
+        if isinstance(done, Evidence):
+            evidence = done
+        else:
+            handed_out = done
+    evidence = replace(evidence, base_matches=handed_out)
+    return Graded(grade=pipeline.judge(evidence, rubric), evidence=evidence, known=False)
+
+
+def map_local(work: Callable[[Item, int], Iterable[Out]], items: Iterable[Item], *, jobs: int) -> Iterator[Out]:
+    """Yield what `work(item, slot)` yields for every item, as it comes, from `jobs` threads.
+
+    The threads only supervise child processes. When the caller stops early, or an error or Ctrl-C ends it,
+    no further item begins and the ones under way are waited for; a second Ctrl-C does not wait.
+    """
+    waiting = deque(items)
+    events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+
+    def serve(slot: int) -> None:
+        try:
+            for item in _taken(waiting):
+                for event in work(item, slot):
+                    events.put(("event", event))
+        except BaseException as error:  # raised again in the caller's thread
+            events.put(("error", error))
+        events.put(("end", None))
+
+    threads = [threading.Thread(target=serve, args=(slot,), daemon=True) for slot in range(max(1, jobs))]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from _until_all_ended(events, len(threads))
+    finally:
+        waiting.clear()
+        for thread in threads:
+            thread.join()
+
+
+def _taken(waiting: deque[Item]) -> Iterator[Item]:
+    """What is still waiting, taken one by one; several threads may take from the same queue."""
+    while True:
+        try:
+            yield waiting.popleft()
+        except IndexError:
+            return
+
+
+def _until_all_ended(events: SimpleQueue[tuple[str, Any]], running: int) -> Iterator[Any]:
+    while running:
+        kind, value = events.get()
+        if kind == "error":
+            raise value
+        if kind == "event":
+            yield value
+        else:
+            running -= 1
+
+
+def _units(submissions: Iterable[Submission], gather: Gather, isolation: Isolation) -> list[Unit]:
+    """The submissions by the key of their facts: what is the same is gathered once."""
+    units: dict[str, tuple[Submission, ...]] = {}
+    for submission in submissions:
+        key = _key(submission, gather, isolation)
+        units[key] = (*units.get(key, ()), submission)
+    return list(units.items())
+
+
+def _handed_out(gather: Gather, *, store: Store, isolation: Isolation, base: Base) -> tuple[Match, ...]:
+    """What the handed-out notebook does, gathered once for all batches of this folder."""
+    blank = Submission(student="", root="", asked=("notebook",))
+    key = _key(blank, gather, isolation)
+    known = store.evidence(key)
+    if known is not None:
+        return known.matches
+    matches = base(gather, isolation=isolation)
+    store.keep_evidence(key, Evidence(submission=blank, isolation=isolation, matches=matches))
+    return matches
+
+
+def _key(submission: Submission, gather: Gather, isolation: Isolation) -> str:
+    return pipeline.facts_key(submission, gather, isolation, verifier=verify.VERSION)

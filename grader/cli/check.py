@@ -1,0 +1,156 @@
+"""`grader check`: one submission, for the student who made it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from grader import batch, feedback, intake
+from grader.cli import options, results, settings
+from grader.cli.errors import BELOW, NOTHING, UNDECIDED, USAGE, Stop, stops
+from grader.cli.terminal import log, mark, out, pad, say, width
+from grader.export.json import grade_json
+from grader.model import Evidence, Grade, Language, Submission, Verdict, to_json
+
+if TYPE_CHECKING:
+    from grader.model import Scored
+
+_STEPS = 3
+
+
+_HELP = """\b
+Example:
+  grader check
+  grader check "gradient descent.ipynb" report.pdf --lang zh-TW
+  grader check report.pdf --format json --fail-under 60
+
+\b
+Exit codes:
+  0  done, at or above --fail-under     3  undecided: see the message
+  1  below --fail-under                 4  nothing to grade
+  2  wrong usage or rubric            130  interrupted
+"""
+
+
+@click.command("check", short_help="Grade one submission and say what to do next.", epilog=_HELP)
+@click.argument("files", metavar="[FILE…|DIR]", nargs=-1, type=click.Path(path_type=Path))
+@options.lang
+@click.option("--format", "format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="feedback.html", show_default=True,
+    help="Where the feedback page goes.",
+)  # fmt: skip
+@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 below this score.")
+@options.rubric
+@options.gathering
+@options.require_isolation("process-limits")
+def command(
+    files: tuple[Path, ...],
+    language: Language,
+    format: str,
+    output: Path,
+    fail_under: float | None,
+    rubric: str,
+    base: Path | None,
+    require_isolation: str,
+    **limits: float | None,
+) -> int:
+    """Grade one submission, by default the notebook and the report in this folder.
+
+    Given only a notebook or only a PDF, it judges what concerns that file and skips the rest.
+    It writes a feedback page and prints what to do next.
+    """
+    with stops(USAGE):
+        submission = intake.files(files or (Path.cwd(),))
+    if not (submission.notebook or submission.report or submission.problems):
+        raise Stop("there is no notebook and no report to grade", where=submission.root, code=NOTHING)
+    chosen = settings.read_rubric(rubric, base=base, limits=limits)
+    isolation = settings.isolation_of(require_isolation)
+    log(say("running", language, files=_handed_in(submission)))
+    graded = batch.grade_one(submission, rubric=chosen, isolation=isolation)
+    results.write(output, feedback.render(graded.grade, graded.evidence, language=language))
+    if format == "json":
+        out(_json(graded.grade, graded.evidence, language))
+    else:
+        _tell(graded.grade, output, language)
+    return verdict(graded.grade, fail_under=fail_under)
+
+
+def verdict(grade: Grade, *, fail_under: float | None) -> int:
+    """The exit code: pending points leave it undecided where they could turn the answer, faults always do."""
+    if any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored):
+        return UNDECIDED
+    if grade.out_of == 0:
+        return NOTHING
+    if fail_under is None or _reaches(grade.points, grade.out_of, fail_under):
+        return 0
+    return UNDECIDED if _reaches(grade.points + grade.pending, grade.out_of, fail_under) else BELOW
+
+
+def _reaches(points: float, out_of: float, percent: float) -> bool:
+    share = 100 * points / out_of
+    return share > percent or math.isclose(share, percent)  # points are sums of floats: 69.99999999999999 is 70
+
+
+def _json(grade: Grade, evidence: Evidence, language: Language) -> str:
+    return msgspec.json.format(to_json(grade_json(grade, evidence, language=language)), indent=2).decode()
+
+
+def _handed_in(submission: Submission) -> str:
+    return ", ".join(name for name in (submission.notebook, submission.report) if name)
+
+
+def _tell(grade: Grade, output: Path, language: Language) -> None:
+    """Print every criterion with its verdict, then what to do next."""
+    titles = {scored.criterion.id: _title(scored, language) for scored in grade.scored}
+    column = max((width(title) for title in titles.values()), default=0)
+    for scored in grade.scored:
+        points = say(f"points.{_kind(scored)}", language, points=scored.points, out_of=scored.out_of)
+        out(f"  {mark(scored.finding.verdict)} {pad(titles[scored.criterion.id], column)}  {points}")
+    pending = "pending" if grade.pending else "total"
+    out()
+    out(say(pending, language, points=grade.points, out_of=grade.out_of, pending=grade.pending), bold=True)
+    _next_steps(grade, language)
+    out()
+    out(say("page", language, path=str(output)))
+
+
+def _next_steps(grade: Grade, language: Language) -> None:
+    lost = [s for s in grade.scored if s.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)]
+    lost.sort(key=lambda scored: scored.points - scored.out_of)
+    if lost:
+        out()
+        out(say("next", language))
+    for number, scored in enumerate(lost[:_STEPS], 1):
+        gain = say("gain", language, points=round(scored.out_of - scored.points, 2))
+        out(f"  {number}. {_title(scored, language)} ({gain}){_place(scored, language)}")
+        for message in (scored.finding.message, scored.finding.hint):
+            if message:
+                out(f"     {feedback.text(message, language)}")
+    if len(lost) > _STEPS:
+        out(say("more", language, count=len(lost) - _STEPS))
+
+
+def _title(scored: Scored, language: Language) -> str:
+    titles = scored.criterion.title
+    return titles.get(language) or titles.get("en") or scored.criterion.id
+
+
+def _kind(scored: Scored) -> str:
+    verdict = scored.finding.verdict
+    return verdict.value if verdict in (Verdict.REVIEW, Verdict.FAULT, Verdict.SKIPPED) else "given"
+
+
+def _place(scored: Scored, language: Language) -> str:
+    where = scored.finding.where
+    if where is None:
+        return ""
+    if where.page is not None:
+        return say("at.page", language, page=where.page)
+    if where.cell is not None:
+        return say("at.cell", language, cell=where.cell)
+    return ""

@@ -1,0 +1,154 @@
+"""`grader grade`: a class, for the teaching assistant."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from grader import batch, feedback, intake
+from grader.cli import options, results, settings
+from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
+from grader.cli.overview import tell
+from grader.cli.terminal import Progress, log, out, say
+from grader.model import Language, Submission, Verdict
+
+if TYPE_CHECKING:
+    from grader.batch import Graded, Started
+    from grader.model import Grade
+    from grader.store import Store
+
+
+_HELP = """\b
+RESULTS holds:
+  summary.html                      the class on one page
+  feedback/STUDENT/feedback.html    each student's page
+  grades.csv, grades.jsonl          for spreadsheets and programs
+  grades.sqlite                     what was found, and the grades
+
+\b
+Example:
+  grader grade submissions -o results
+  grader grade submissions -o results --rubric our-rubric.toml --jobs 8 --lang zh-TW
+
+\b
+Exit codes:
+  0  the batch is complete, whatever the students scored
+  2  wrong usage or rubric              4  no submissions found
+  3  the grader broke on a submission 130  interrupted
+"""
+
+
+@click.command("grade", short_help="Grade a folder of submissions, one folder per student.", epilog=_HELP)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", "folder_of_results", metavar="RESULTS", type=click.Path(path_type=Path), default="results",
+    show_default=True, help="The folder for results; given again, the work goes on where it stopped.",
+)  # fmt: skip
+@options.lang
+@click.option("--format", "format", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=lambda: len(os.sched_getaffinity(0)), show_default="one per CPU",
+    help="How many submissions at the same time.",
+)  # fmt: skip
+@options.rubric
+@options.gathering
+@options.require_isolation("landlock")
+def command(
+    folder: Path,
+    folder_of_results: Path,
+    language: Language,
+    format: str,
+    jobs: int,
+    rubric: str,
+    base: Path | None,
+    require_isolation: str,
+    **limits: float | None,
+) -> int:
+    """Grade every submission in FOLDER, where each student has a folder, and write RESULTS.
+
+    Stopped at any moment, the same command goes on where it stopped; another rubric runs no notebook again.
+    """
+    with stops(USAGE):
+        submissions = _submissions(folder, folder_of_results)
+        results.prepare(folder_of_results)
+    chosen = settings.read_rubric(rubric, base=base, limits=limits)
+    isolation = settings.isolation_of(require_isolation)
+    with results.opened(folder_of_results) as store:
+        pages = _Pages(folder_of_results, Progress(len(submissions)), language)
+        try:
+            batch.grade(submissions, rubric=chosen, store=store, isolation=isolation, jobs=jobs, on_event=pages.follow)
+        except KeyboardInterrupt:
+            pages.progress.clear()
+            _close(store, folder_of_results, language)
+            log(say("interrupted", language, count=len(store.pending())))
+            return INTERRUPTED
+        pages.progress.clear()
+        grades = _close(store, folder_of_results, language)
+    if format == "jsonl":
+        out((folder_of_results / "grades.jsonl").read_text(encoding="utf-8"), nl=False)
+    else:
+        tell(grades, folder_of_results, language)
+    return _verdict(grades, pages, language)
+
+
+class _Pages:
+    """Follows a batch: writes each student's page as soon as there is a grade, and shows how far it is."""
+
+    def __init__(self, folder: Path, progress: Progress, language: Language) -> None:
+        self._folder, self.progress, self._language = folder, progress, language
+        self.failed: list[str] = []
+
+    def follow(self, event: Started | Graded) -> None:
+        """Take the next event of the batch."""
+        if isinstance(event, batch.Started):
+            self.progress.started(event.student)
+            return
+        grade = event.grade
+        student = grade.submission.student
+        try:
+            results.write_feedback(self._folder, grade, event.evidence, language=self._language)
+        except Exception:  # the border of one page: whatever is odd about these facts, the others get theirs
+            self.progress.clear()
+            log(traceback.format_exc())
+            self.failed.append(student)
+        points = say("log", self._language, points=grade.points, out_of=grade.out_of, seconds=event.evidence.seconds)
+        kept = say("log.known", self._language) if event.known else ""
+        self.progress.done(student, f"{feedback.safe(student)}  {points}{kept}")
+
+
+def _submissions(folder: Path, folder_of_results: Path) -> tuple[Submission, ...]:
+    submissions, left_out = results.sort_out(intake.folder(folder), results=folder_of_results)
+    for submission in left_out:
+        log(f"left out, since it holds results: {submission.root}")
+    strays = intake.strays(folder)
+    if strays:
+        log(f"left out, since each student needs a folder: {', '.join(strays)}")
+    if not submissions:
+        raise Stop(
+            "there are no submissions in this folder",
+            where=str(folder),
+            hint="give the folder that holds one folder per student",
+            code=NOTHING,
+        )
+    return submissions
+
+
+def _close(store: Store, folder: Path, language: Language) -> tuple[Grade, ...]:
+    return results.write_class(folder, store, language=language)
+
+
+def _verdict(grades: tuple[Grade, ...], pages: _Pages, language: Language) -> int:
+    faults = [
+        grade.submission.student
+        for grade in grades
+        if any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored)
+    ]
+    if not faults and not pages.failed:
+        return 0
+    names = ", ".join(feedback.safe(name) for name in dict.fromkeys([*faults, *pages.failed]))
+    log(say("faults", language, students=names))
+    return UNDECIDED

@@ -1,0 +1,58 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+LEVELS = ("process-limits", "landlock", "bubblewrap")
+"""Weakest first."""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+SECONDS = click.FloatRange(min=0, min_open=True)
+
+lang = click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["en", "zh-TW"]),
+    default="en",
+    show_default=True,
+    help="Language of feedback.",
+)
+rubric = click.option(
+    "--rubric", metavar="FILE|NAME", default="gradient_descent", show_default=True, help="The rubric."
+)
+
+
+def gathering(command: F) -> F:
+    """Add what decides how a notebook is run: the base notebook and the limits."""
+    for option in reversed(
+        (
+            click.option("--base", type=FILE, help="The handed-out notebook that changes are measured against."),
+            click.option("--cell-seconds", type=SECONDS, help="Time for one cell, instead of the rubric's."),
+            click.option("--notebook-seconds", type=SECONDS, help="Time for one notebook, instead of the rubric's."),
+            click.option(
+                "--memory-mb", type=click.IntRange(min=64), help="Memory of one jail, instead of the rubric's."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def require_isolation(default: str) -> Callable[[F], F]:
+    """Add the least isolation that will do."""
+    return click.option(
+        "--require-isolation",
+        type=click.Choice(LEVELS),
+        default=default,
+        show_default=True,
+        help="Refuse to run anything under less isolation.",
+    )

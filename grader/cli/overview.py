@@ -1,0 +1,47 @@
+"""A graded class as a table on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grader import feedback
+from grader.cli.results import OVERVIEW
+from grader.cli.terminal import out, say, table
+from grader.model import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from grader.model import Grade, Language
+
+_TOLD = (Verdict.FAULT, Verdict.REVIEW, Verdict.FAIL, Verdict.PARTIAL)
+
+
+def tell(grades: Sequence[Grade], folder: Path, language: Language) -> None:
+    """Print students, points and verdicts, and which page to open."""
+    head = [say(f"table.{column}", language) for column in ("student", "points", "pending", "verdicts")]
+    lines = table([head, *(_row(grade, language) for grade in grades)], right=(1, 2))
+    out(lines[0], bold=True)
+    for line in lines[1:]:
+        out(line)
+    out()
+    review = sum(grade.needs_review for grade in grades)
+    out(say("class", language, count=len(grades), review=review))
+    out(say("open", language, path=str(folder / OVERVIEW)))
+
+
+def _row(grade: Grade, language: Language) -> list[str]:
+    pending = feedback.number(grade.pending) if grade.pending else ""
+    points = f"{feedback.number(grade.points)}/{feedback.number(grade.out_of)}"
+    return [feedback.safe(grade.submission.student), points, pending, _verdicts(grade, language)]
+
+
+def _verdicts(grade: Grade, language: Language) -> str:
+    """What did not pass, the gravest first: `fail: updates, losses; partial: sgd`."""
+    ids = {
+        verdict: [scored.criterion.id for scored in grade.scored if scored.finding.verdict is verdict]
+        for verdict in _TOLD
+    }
+    told = [f"{say(f'verdict.{verdict}', language)}: {', '.join(names)}" for verdict, names in ids.items() if names]
+    return "; ".join(told) or say("verdict.pass", language)

@@ -1,0 +1,126 @@
+"""The results folder: its files, and how they are written so that no reader ever sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from typing import TYPE_CHECKING
+
+from grader import feedback, store
+from grader.export.csv import grades_csv
+from grader.export.json import grade_json
+from grader.model import GraderError, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from grader.model import Evidence, Grade, Language, Submission
+
+DATABASE = "grades.sqlite"
+OVERVIEW = "summary.html"
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder, or make sure that it may hold results: it is empty, or holds results already."""
+    if folder.exists() and not folder.is_dir():
+        raise GraderError("this is a file, not a folder", where=str(folder), hint="choose another folder with -o")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / DATABASE).exists():
+        raise GraderError(
+            "this folder holds something else than results, and nothing in it was touched",
+            where=str(folder),
+            hint="choose a new or an empty folder with -o",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[store.Store]:
+    """The results database in the folder, held against a second grader."""
+    with store.alone(folder), store.open_store(folder / DATABASE) as database:
+        yield database
+
+
+def existing(folder: Path) -> Path:
+    """The folder, if it holds results."""
+    if not (folder / DATABASE).is_file():
+        raise GraderError(
+            "there are no results here", where=str(folder), hint="give the folder that `grader grade` wrote"
+        )
+    return folder
+
+
+def sort_out(
+    submissions: Sequence[Submission], *, results: Path
+) -> tuple[tuple[Submission, ...], tuple[Submission, ...]]:
+    """The students' folders, and apart from them the folders that hold results, ours or an earlier run's."""
+    kept: list[Submission] = []
+    left_out: list[Submission] = []
+    for submission in submissions:
+        (left_out if _holds_results(submission, results) else kept).append(submission)
+    return tuple(kept), tuple(left_out)
+
+
+def _holds_results(submission: Submission, results: Path) -> bool:
+    from pathlib import Path
+
+    root = Path(submission.root).resolve()
+    return results.resolve().is_relative_to(root) or store.ours(root / DATABASE)
+
+
+def feedback_page(student: str) -> str:
+    """Where the student's page lies in the results folder.
+
+    >>> feedback_page("b10901234")
+    'feedback/b10901234/feedback.html'
+    """
+    return f"feedback/{_safe_name(student)}/feedback.html"
+
+
+def _safe_name(student: str) -> str:
+    r"""The student's name as the name of a folder, here and on other systems.
+
+    >>> _safe_name("王小明"), _safe_name(".."), _safe_name("a/b\\c")
+    ('王小明', '_', 'a_b_c')
+    """
+    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", student).strip(" .")
+    return name or "_"
+
+
+def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: Language) -> Path:
+    """Write the student's page."""
+    page = folder / feedback_page(grade.submission.student)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write(page, feedback.render(grade, evidence, language=language))
+    return page
+
+
+def write_class(folder: Path, database: store.Store, *, language: Language) -> tuple[Grade, ...]:
+    """Write what concerns the whole class: every grade as JSON, the table, the overview page."""
+    grades = []
+    with replaced(folder / "grades.jsonl") as path, path.open("wb") as file:
+        for grade, evidence in database.graded():
+            file.write(to_json(grade_json(grade, evidence, language=language)) + b"\n")
+            grades.append(grade)
+    links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
+    write(folder / "grades.csv", grades_csv(grades, links=links), encoding="utf-8-sig")
+    write(folder / OVERVIEW, feedback.summary(grades, language=language, links=links))
+    return tuple(grades)
+
+
+def write(path: Path, text: str, *, encoding: str = "utf-8") -> None:
+    """Write a file whole or not at all; a character that is none, as half of a pair, is shown escaped."""
+    with replaced(path) as draft:
+        draft.write_bytes(text.encode(encoding, "backslashreplace"))
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a draft beside the file, which takes the file's place when it is done."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+"""Reads what a run needs to know: the rubric with the files beside it, the limits, and the isolation there is."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from grader import rubric as rubrics
+from grader import sandbox
+from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
+from grader.cli.options import LEVELS
+from grader.model import Isolation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from importlib.resources.abc import Traversable
+
+    from grader.rubric import Rubric
+
+
+def read_rubric(name: str, *, base: Path | None = None, limits: Mapping[str, float | None] | None = None) -> Rubric:
+    """The rubric of a file, of a folder with a `rubric.toml`, or of a name that comes with the grader.
+
+    `base` and each of `limits` that is given stand in for what the rubric says about gathering.
+    """
+    file, folder = _place(name)
+    with stops(USAGE):
+        text = file.read_text(encoding="utf-8")
+        rubric = rubrics.load(text, read=lambda other: (folder / other).read_text(encoding="utf-8"), where=str(file))
+    given = {limit: value for limit, value in (limits or {}).items() if value is not None}
+    gather = replace(rubric.gather, limits=replace(rubric.gather.limits, **given))
+    if base is not None:
+        gather = replace(gather, base=base.read_text(encoding="utf-8"))
+    return replace(rubric, gather=gather)
+
+
+def isolation_of(required: str) -> Isolation:
+    """The isolation that works here, if it is at least the one that is required."""
+    with stops(UNDECIDED):
+        isolation = sandbox.probe()
+    if isolation.level in LEVELS and LEVELS.index(isolation.level) >= LEVELS.index(required):
+        return isolation
+    raise Stop(
+        f"only the isolation `{isolation.level}` works here, and `{required}` is required",
+        hint="`grader doctor` shows what is missing and the command that mends it",
+        code=UNDECIDED,
+    )
+
+
+def packaged() -> tuple[str, ...]:
+    """The names of the rubrics that come with the grader."""
+    return tuple(sorted(path.name for path in resources.files("rubrics").iterdir() if (path / "rubric.toml").is_file()))
+
+
+def _place(name: str) -> tuple[Traversable, Traversable]:
+    """The rubric's file, and the folder in which the files lie that it names."""
+    if name.replace("-", "_") in packaged():
+        folder = resources.files("rubrics") / name.replace("-", "_")
+        return folder / "rubric.toml", folder
+    path = Path(name) / "rubric.toml" if Path(name).is_dir() else Path(name)
+    if path.is_file():
+        return path, path.parent
+    raise Stop("there is no such rubric", where=name, hint=f"give a file, or one of: {', '.join(packaged())}")

@@ -1,0 +1,155 @@
+"""Text on a terminal: safe, aligned in wide scripts too, and quiet when nobody reads it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+import unicodedata
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from grader import feedback
+from grader.cli.errors import silence
+from grader.model import Verdict, message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grader.model import Language, Scalar
+
+MARKS = {
+    Verdict.PASS: ("✓", "green"),
+    Verdict.PARTIAL: ("~", "yellow"),
+    Verdict.FAIL: ("✗", "red"),
+    Verdict.REVIEW: ("?", "cyan"),
+    Verdict.SKIPPED: ("-", "bright_black"),
+    Verdict.FAULT: ("!", "magenta"),
+}
+_PLAIN = {"✓": "+", "✗": "x", "█": "#", "░": "."}
+
+
+def out(text: str = "", **style: Any) -> None:
+    """Print a line of the result."""
+    _print(text, sys.stdout, **style)
+
+
+def log(text: str = "", **style: Any) -> None:
+    """Print a line about the work, to stderr."""
+    _print(text, sys.stderr, **style)
+
+
+def _print(text: str, stream: TextIO, *, nl: bool = True, **style: Any) -> None:
+    try:
+        click.secho(text, file=stream, nl=nl, **style)
+    except BrokenPipeError:  # nobody reads any more; the exit code still counts
+        silence(stream)
+
+
+def say(id: str, language: Language, **parameters: Scalar) -> str:
+    """One of the command line's own sentences."""
+    return feedback.text(message(f"cli.{id}", **parameters), language)
+
+
+def mark(verdict: Verdict) -> str:
+    """The verdict's sign in its colour, in ASCII where the console knows no more."""
+    sign, colour = MARKS[verdict]
+    return click.style(symbol(sign), fg=colour)
+
+
+def symbol(sign: str) -> str:
+    """The sign, or its ASCII stand-in where the console's encoding lacks it."""
+    try:
+        sign.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return _PLAIN.get(sign, sign)
+    return sign
+
+
+def columns() -> int:
+    """How wide a line may be: the terminal's width, or wide where the output is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+
+
+def width(text: str) -> int:
+    """How many columns the text takes on a terminal: two for a wide character, none for a combining one.
+
+    >>> width("王小明"), width("abc")
+    (6, 3)
+    """
+    return sum(_columns(character) for character in click.unstyle(text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """The text with spaces after it, or before it, up to that many columns."""
+    space = " " * max(0, columns - width(text))
+    return space + text if right else text + space
+
+
+def clip(text: str, columns: int) -> str:
+    """The text, cut with an ellipsis where it is wider than that."""
+    if width(text) <= columns:
+        return text
+    kept = ""
+    for character in text:
+        if width(kept) + _columns(character) > columns - 1:
+            break
+        kept += character
+    return kept + "…"
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """Lines of aligned columns, the ones in `right` to the right, each cut to the terminal."""
+    widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            pad(cell, size, right=index in right) for index, (cell, size) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return [clip(line.rstrip(), columns()) for line in lines]
+
+
+class Progress:
+    """Shows on stderr how far a batch is: one moving line on a terminal, else a plain line per student."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._running: dict[str, None] = {}
+        self._since = time.monotonic()
+        self._live = sys.stderr.isatty()
+
+    def started(self, student: str) -> None:
+        """Show that this student's work is being run."""
+        self._running[student] = None
+        self._draw()
+
+    def done(self, student: str, line: str) -> None:
+        """Show that this student's work is graded; `line` is what a log keeps."""
+        self._done += 1
+        self._running.pop(student, None)
+        if not self._live:
+            log(f"[{self._done:{len(str(self._total))}}/{self._total}] {line}")
+        self._draw()
+
+    def clear(self) -> None:
+        """Take the moving line away."""
+        if self._live:
+            log("\r\x1b[K", nl=False)
+
+    def _draw(self) -> None:
+        if not self._live:
+            return
+        full = round(24 * self._done / max(1, self._total))
+        bar = symbol("█") * full + symbol("░") * (24 - full)
+        seconds = round(time.monotonic() - self._since)
+        names = ", ".join(feedback.safe(name) for name in self._running)
+        line = f"{bar} {self._done}/{self._total}  {seconds // 60}:{seconds % 60:02d}  {names}"
+        log("\r\x1b[K" + clip(line, shutil.get_terminal_size().columns - 1), nl=False)

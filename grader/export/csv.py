@@ -1,0 +1,56 @@
+"""The class as one table for a spreadsheet: a line per student, a column per criterion."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from grader.model import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from grader.model import Grade, Scored
+
+_PENDING = (Verdict.REVIEW, Verdict.FAULT)
+_FORMULA = tuple("=+-@\t\r＝＋－＠")
+
+
+def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
+    """The table's text, to be written as UTF-8 with a mark, which spreadsheets need to see that it is UTF-8.
+
+    Points that are pending or skipped are blank: a spreadsheet would count a zero.
+    """
+    ids = _ids(grades)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["student", "points", "pending", "out_of", "needs_review", *ids, "notebook", "report", "feedback"])
+    for grade in grades:
+        student = grade.submission.student
+        points = {scored.criterion.id: _points(scored) for scored in grade.scored}
+        writer.writerow(
+            [
+                harmless(student),
+                *(f"{number:g}" for number in (grade.points, grade.pending, grade.out_of)),
+                "yes" if grade.needs_review else "no",
+                *(points.get(criterion, "") for criterion in ids),
+                *(harmless(name or "") for name in (grade.submission.notebook, grade.submission.report)),
+                harmless(links.get(student, "")),
+            ]
+        )
+    return out.getvalue()
+
+
+def harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula; a mark before it shows that it is text."""
+    return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def _ids(grades: Iterable[Grade]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(scored.criterion.id for grade in grades for scored in grade.scored))
+
+
+def _points(scored: Scored) -> str:
+    verdict = scored.finding.verdict
+    return "" if verdict in _PENDING or verdict is Verdict.SKIPPED else f"{scored.points:g}"
