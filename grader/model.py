@@ -205,6 +205,15 @@ class Change(Record, frozen=True, kw_only=True):
     line: int | None = None
 
 
+class Prose(Record, frozen=True, kw_only=True):
+    """A line that the student wrote for people, in a text cell or as a comment; `line` counts from 1 in its cell."""
+
+    cell: int
+    line: int
+    text: str
+    kind: Literal["text", "comment"] = "text"
+
+
 class Series(Record, frozen=True, kw_only=True):
     """Numbers that the kernel held after a cell, as capture found them; a candidate, not yet a history.
 
@@ -267,11 +276,15 @@ class Curve(Record, frozen=True, kw_only=True):
 
 
 class LossMatch(Record, frozen=True, kw_only=True):
-    """A recorded loss history against the loss derived from the parameters."""
+    """A recorded loss history against the loss derived from the parameters.
+
+    It differs where it is a loss of the wrong kind or most of it is one loss and the rest is not; a loss that agrees
+    with none (a penalty, a mini-batch, another data set, or made up) is unexplained: a person looks.
+    """
 
     name: str | None = None
     kind: str | None = None
-    verdict: Literal["matches", "differs", "absent"] = "absent"
+    verdict: Literal["matches", "differs", "unexplained", "absent"] = "absent"
     at: Literal["before", "after"] | None = None
     max_residual: float | None = None
     first_divergence: Divergence | None = None
@@ -361,7 +374,7 @@ class Fault(Record, frozen=True, kw_only=True):
 class Evidence(Record, frozen=True, kw_only=True):
     """Everything known about one submission; all that judging may look at.
 
-    `own_prose` lists the text cells that are not in the handed-out notebook.
+    `own_prose` lists the text cells that are not in the handed-out notebook, `prose` the lines and comments.
     """
 
     submission: Submission
@@ -369,6 +382,7 @@ class Evidence(Record, frozen=True, kw_only=True):
     notebook: Notebook | None = None
     notebook_problem: Message | None = None
     own_prose: tuple[int, ...] = ()
+    prose: tuple[Prose, ...] = ()
     changes: tuple[Change, ...] = ()
     declared: tuple[Declared, ...] = ()
     run: Run | None = None

@@ -1,0 +1,560 @@
+"""Judges whether a report introduces each topic, and keeps the sentence and place that decided.
+
+The lexicon (`topics.toml`) is data: word groups, and for each topic its names, the concepts as combinations of groups,
+formulas, and questions about what is often misunderstood. The rules here are the same for every topic:
+
+* a sentence belongs to the topic of its section, else to the one it names, else to the one named last;
+* a sentence that names three topics, or strings keywords together, is a list and counts for none;
+* after the references nothing counts;
+* covered = the mechanism, at least two other concepts, and enough words; anything less is for a person.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from grader.model import Box, Coverage, GraderError, Line, Message, Record, Snippet, message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from grader.model import ReportFacts
+
+MECHANISM = "mechanism"
+OTHER_CONCEPTS = 2  # besides the mechanism
+LEAST_UNITS = 22.0  # an English word is one, a Chinese character 0.6
+LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where no concept is known
+LIST_TOPICS = 3
+SENTENCE_LETTERS = 400
+QUOTE_LETTERS = 300
+
+Status = Literal["covered", "thin", "mentioned", "missing"]
+
+
+# -- the lexicon -----------------------------------------------------------------------------------
+
+
+class Question(Record, frozen=True, kw_only=True):
+    """A misconception: the message to ask, and the word groups that give it away."""
+
+    id: str
+    when: tuple[str, ...]
+
+
+class Topic(Record, frozen=True, kw_only=True):
+    """What is known about one topic; a concept is any of several combinations of word groups (`a & b & !c`)."""
+
+    id: str
+    names: tuple[str, ...]
+    concepts: dict[str, tuple[str, ...]]
+    formulas: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+
+
+class Topics(Record, frozen=True, kw_only=True):
+    """The lexicon, checked; plain strings, so that it has a digest."""
+
+    topics: tuple[Topic, ...]
+    words: dict[str, tuple[str, ...]]
+    references: tuple[str, ...]
+    general: tuple[str, ...] = ()
+    aspects: tuple[str, ...] = ()
+    traditional: str = ""
+    simplified: str = ""
+
+
+def topics(table: Mapping[str, Any]) -> Topics:
+    """Make the lexicon from the table of a `topics.toml`; every mistake at once, each with its place."""
+    reading = _Reading(table)
+    lexicon = reading.lexicon()
+    if reading.mistakes:
+        raise GraderError("\n".join(reading.mistakes), where="topics.toml")
+    return lexicon
+
+
+class _Reading:
+    """One pass over a table, which collects mistakes and goes on."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self.table, self.mistakes = table, list[str]()
+        self.words: dict[str, tuple[str, ...]] = {}
+        self.pairs = ("", "")
+
+    def lexicon(self) -> Topics:
+        self._keys(self.table, "$", {"words", "topic", "headings", "characters"}, needed={"words", "topic"})
+        characters = self._table(self.table.get("characters", {}), "$.characters")
+        self._keys(characters, "$.characters", {"traditional", "simplified"})
+        self.pairs = self._text(characters, "traditional"), self._text(characters, "simplified")
+        if len(self.pairs[0]) != len(self.pairs[1]):
+            self._mistake("$.characters", "`traditional` and `simplified` differ in length")
+            self.pairs = ("", "")
+        headings = self._table(self.table.get("headings", {}), "$.headings")
+        self._keys(headings, "$.headings", {"references", "general", "aspects"})
+        for name, group in self._table(self.table.get("words", {}), "$.words").items():
+            self.words[name] = self._phrases(group, f"$.words.{name}")
+        found = self.table.get("topic", [])
+        if not isinstance(found, list) or not found:
+            self._mistake("$.topic", "at least one [[topic]] is needed")
+            found = []
+        made = tuple(self._topic(self._table(one, f"$.topic[{i}]"), f"$.topic[{i}]") for i, one in enumerate(found))
+        for index, topic in enumerate(made):
+            if topic.id in {earlier.id for earlier in made[:index]}:
+                self._mistake(f"$.topic[{index}].id", f"`{topic.id}` is used twice")
+        return Topics(
+            topics=made,
+            words=self.words,
+            references=self._phrases(headings.get("references", []), "$.headings.references"),
+            general=self._phrases(headings.get("general", []), "$.headings.general"),
+            aspects=self._phrases(headings.get("aspects", []), "$.headings.aspects"),
+            traditional=self.pairs[0],
+            simplified=self.pairs[1],
+        )
+
+    def _topic(self, table: Mapping[str, Any], place: str) -> Topic:
+        self._keys(
+            table, place, {"id", "names", "concepts", "formulas", "questions"}, needed={"id", "names", "concepts"}
+        )
+        concepts = {
+            name: self._combinations(rules, f"{place}.concepts.{name}")
+            for name, rules in self._table(table.get("concepts", {}), f"{place}.concepts").items()
+        }
+        if MECHANISM not in concepts:
+            self._mistake(f"{place}.concepts", "`mechanism` is missing: what makes it that method")
+        questions = table.get("questions", [])
+        return Topic(
+            id=self._text(table, "id", place),
+            names=self._phrases(table.get("names", []), f"{place}.names"),
+            concepts=concepts,
+            formulas=self._formulas(table.get("formulas", []), f"{place}.formulas"),
+            questions=tuple(
+                self._question(self._table(one, f"{place}.questions[{i}]"), f"{place}.questions[{i}]")
+                for i, one in enumerate(questions if isinstance(questions, list) else ())
+            ),
+        )
+
+    def _question(self, table: Mapping[str, Any], place: str) -> Question:
+        self._keys(table, place, {"id", "when"}, needed={"id", "when"})
+        return Question(
+            id=self._text(table, "id", place), when=self._combinations(table.get("when", []), f"{place}.when")
+        )
+
+    def _combinations(self, rules: Any, place: str) -> tuple[str, ...]:
+        found = self._strings(rules, place)
+        for index, rule in enumerate(found):
+            for part in rule.split("&"):
+                name = part.strip().lstrip("!").strip()
+                if name not in self.words:
+                    self._mistake(f"{place}[{index}]", f"no word group is called `{name}`")
+        return found
+
+    def _phrases(self, group: Any, place: str) -> tuple[str, ...]:
+        """Read phrases, also where they are kept apart by language."""
+        if isinstance(group, dict):
+            return tuple(phrase for key, part in group.items() for phrase in self._phrases(part, f"{place}.{key}"))
+        found = self._strings(group, place)
+        for index, phrase in enumerate(found):
+            try:
+                _phrase(_fold(phrase, *self.pairs))
+            except (ValueError, re.error) as error:
+                self._mistake(f"{place}[{index}]", f"`{phrase}`: {error}")
+        return found
+
+    def _formulas(self, group: Any, place: str) -> tuple[str, ...]:
+        found = self._strings(group, place)
+        for index, pattern in enumerate(found):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                self._mistake(f"{place}[{index}]", f"`{pattern}` is no regular expression: {error}")
+        return found
+
+    def _strings(self, value: Any, place: str) -> tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value):
+            return tuple(value)
+        self._mistake(place, "a list of texts is needed")
+        return ()
+
+    def _text(self, table: Mapping[str, Any], key: str, place: str = "$") -> str:
+        value = table.get(key, "")
+        if not isinstance(value, str):
+            self._mistake(f"{place}.{key}", "a text is needed")
+            return ""
+        return value
+
+    def _table(self, value: Any, place: str) -> Mapping[str, Any]:
+        if isinstance(value, dict):
+            return value
+        self._mistake(place, "a table is needed")
+        return {}
+
+    def _keys(self, table: Mapping[str, Any], place: str, known: set[str], *, needed: Iterable[str] = ()) -> None:
+        for key in table:
+            if key not in known:
+                self._mistake(f"{place}.{key}", f"unknown; known here: {', '.join(sorted(known))}")
+        for key in sorted(set(needed) - set(table)):
+            self._mistake(f"{place}.{key}", "is missing")
+
+    def _mistake(self, place: str, what: str) -> None:
+        self.mistakes.append(f"{place}: {what}")
+
+
+# -- matching --------------------------------------------------------------------------------------
+
+_DASHES = str.maketrans(
+    {"−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "’": "'", "“": '"', "”": '"', "「": '"', "」": '"'}
+)
+_INFLECTED = "(?:s|es|d|ed|ing|ly)?(?![a-z])"
+_GAP = "[^.。!?]{0,30}?"
+
+
+def _fold(text: str, traditional: str, simplified: str) -> str:
+    """Bring a text to the one form in which it is compared: small letters, simplified characters, plain signs."""
+    return _folded(text).translate(str.maketrans(traditional, simplified))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower().translate(_DASHES)
+
+
+@lru_cache(maxsize=4096)
+def _phrase(phrase: str) -> str:
+    """Turn a phrase into a regular expression; it is not one itself, so a teacher can write it.
+
+    A space also stands for a hyphen or nothing, `…` for anything up to 30 characters, `*` for the rest of a word,
+    `(a|b)` for a choice, `?` makes the letter or choice before it optional.
+
+    >>> bool(re.search(_phrase("mini batch"), "a mini-batch of 32"))
+    True
+    >>> bool(re.search(_phrase("oscillat*"), "使用sgd時oscillates"))
+    True
+    >>> bool(re.search(_phrase("lr"), "allright"))
+    False
+    """
+    if phrase.count("(") != phrase.count(")"):
+        raise ValueError("the parentheses do not match")
+    made = {" ": r"[\s-]{0,2}", "…": _GAP, "...": _GAP, "*": "[a-z]*", "(": "(?:", ")": ")", "|": "|", "?": "?"}
+    body = "".join(made.get(part) or re.escape(part) for part in re.findall(r"\.\.\.|.", phrase.strip()))
+    before = "(?<![a-z])" if re.match(r"[a-z(]", phrase) and re.search(r"^\(*[a-z]", phrase) else ""
+    after = _INFLECTED if re.search(r"[a-z]\)*\??$", phrase) else "(?![a-z])" if phrase.endswith("*") else ""
+    pattern = f"{before}(?:{body}){after}"
+    if re.search(pattern, "") is not None:
+        raise ValueError("it matches everything")
+    return pattern
+
+
+@lru_cache(maxsize=512)
+def _group(phrases: tuple[str, ...], traditional: str, simplified: str) -> re.Pattern[str]:
+    return re.compile("|".join(_phrase(_fold(phrase, traditional, simplified)) for phrase in phrases) or "(?!)")
+
+
+@lru_cache(maxsize=512)
+def _formula(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+class _Matcher:
+    """The lexicon ready to search with."""
+
+    def __init__(self, lexicon: Topics) -> None:
+        self.lexicon = lexicon
+        self.pairs = lexicon.traditional, lexicon.simplified
+        self.characters = str.maketrans(*self.pairs)
+        self.words = {name: _group(phrases, *self.pairs) for name, phrases in lexicon.words.items()}
+        self.names = [(topic.id, _group(topic.names, *self.pairs)) for topic in lexicon.topics]
+        self.references = _group(lexicon.references, *self.pairs)
+        self.general = _group(lexicon.general, *self.pairs)
+        self.aspects = _group(lexicon.aspects, *self.pairs)
+
+    def fold(self, text: str) -> str:
+        return _folded(text).translate(self.characters)
+
+    def named(self, folded: str) -> tuple[str, ...]:
+        """The topics that a text names, in their order; the longer name wins, so "SGD with momentum" is Momentum."""
+        found = [(m.start(), m.end(), topic) for topic, names in self.names for m in names.finditer(folded)]
+        kept: list[tuple[int, int, str]] = []
+        for start, end, topic in sorted(found, key=lambda one: one[0] - one[1]):
+            if all(end <= s or start >= e for s, e, _ in kept):
+                kept.append((start, end, topic))
+        return tuple(dict.fromkeys(topic for _, _, topic in sorted(kept)))
+
+    def holds(self, rule: str, folded: str) -> bool:
+        """Whether a combination of word groups is in a sentence."""
+        for part in rule.split("&"):
+            name = part.strip()
+            if name.startswith("!"):
+                if self.words[name[1:].strip()].search(folded):
+                    return False
+            elif not self.words[name].search(folded):
+                return False
+        return True
+
+
+# -- sentences -------------------------------------------------------------------------------------
+
+
+class _Sentence(Record, frozen=True, kw_only=True):
+    text: str
+    folded: str
+    page: int
+    bbox: Box
+    section: str | None
+    opens: bool  # the first of its section
+
+
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_ENDS = re.compile(
+    r"[。!?！？]+[」』”’)）]*|[;；](?=\s|[\u3400-\u9fff])|(?<![0-9a-z]\.[a-z])(?<!e\.g)(?<!i\.e)(?<!al)(?<!vs)(?<!fig)(?<!eq)\.(?=\s+[^a-z0-9\s]|\s*[\u3400-\u9fff]|\s*$|\s+\d+\s)",
+    re.IGNORECASE,
+)
+_ORNAMENT = re.compile(
+    r"^[\s\d.()（）、,:：\-–—一二三四五六七八九十#■●◆▲►➤•*\[\]【】《》<>ivx]+|[\s.()（）:：\-–—\[\]【】《》<>]+$",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"^\s*(?:[•‧·●○◦▪■□◆➤►\-*]\s|[(（]?\d{1,2}[)）.、]\s?)")
+
+
+def _sentences(lines: Sequence[Line], matcher: _Matcher) -> Iterator[_Sentence]:
+    """Yield the sentences before the references, each with the topic of its section."""
+    section: str | None = None
+    size, opens, closed = 0.0, True, 0.0
+    block: list[Line] = []
+    for line in lines:
+        bare = matcher.fold(_ORNAMENT.sub("", line.text))
+        title = _title(line, bare, matcher)
+        if bare and len(bare) <= 24 and matcher.references.fullmatch(bare):
+            yield from _split(block, section, opens, matcher)
+            block, closed = [], max(line.size, 0.1)
+            continue
+        named = matcher.named(bare)
+        if closed and not (title and line.heading and named and line.size >= closed):
+            continue
+        closed = 0.0
+        if title:
+            yield from _split(block, section, opens, matcher)
+            block = []
+            section, size, opens = _section(line, bare, named, section, size, matcher)
+        elif block and _parts(block[-1], line, lines):
+            yield from _split(block, section, opens, matcher)
+            block, opens = [line], False
+        else:
+            block.append(line)
+    yield from _split(block, section, opens, matcher)
+
+
+def _title(line: Line, bare: str, matcher: _Matcher) -> bool:
+    """A heading by its type, or a line that holds nothing but the name of one topic."""
+    if line.heading:
+        return True
+    if len(bare) > 60 or line.text.rstrip().endswith(("。", ".", ";", "；", ",", "，")):
+        return False
+    rest = bare
+    for _, names in matcher.names:
+        rest = names.sub("", rest)
+    return rest != bare and not re.search(r"[^\W\d_]", matcher.aspects.sub("", rest).replace("optimizer", ""))
+
+
+def _section(
+    line: Line, bare: str, named: tuple[str, ...], section: str | None, size: float, matcher: _Matcher
+) -> tuple[str | None, float, bool]:
+    """The topic after a heading: the one it names; a lesser heading or one about an aspect leaves it."""
+    if len(named) == 1:
+        return named[0], line.size, True
+    if named or matcher.general.search(bare):
+        return None, line.size, True
+    if section and (line.size < 0.97 * size or matcher.aspects.search(bare)):
+        return section, size, False
+    return None, line.size, True
+
+
+def _parts(before: Line, line: Line, lines: Sequence[Line]) -> bool:
+    """Whether a new paragraph begins: a bullet, or the line before stops well short of its column."""
+    if _BULLET.match(line.text):
+        return True
+    if before.page != line.page:
+        return False
+    wide = max(
+        (other.bbox[2] for other in lines if other.page == before.page and abs(other.bbox[0] - before.bbox[0]) < 30),
+        default=0,
+    )
+    width = max(wide - before.bbox[0], 1.0)
+    return before.bbox[2] < wide - 0.3 * width and not re.match(r"[a-z]", line.text)
+
+
+def _split(block: Sequence[Line], section: str | None, opens: bool, matcher: _Matcher) -> Iterator[_Sentence]:
+    if not block:
+        return
+    text, starts = "", []
+    for line in block:
+        text, start = _joined(text, line.text)
+        starts.append(start)
+    begin = 0
+    for end in [*(found.end() for found in _ENDS.finditer(text)), len(text)]:
+        for start, stop in _pieces(text, begin, end):
+            said = text[start:stop].strip()
+            if said:
+                inside = [
+                    line
+                    for at, line, after in zip(starts, block, [*starts[1:], len(text)], strict=True)
+                    if at < stop and after > start
+                ]
+                page = inside[0].page
+                yield _Sentence(
+                    text=said,
+                    folded=matcher.fold(said),
+                    page=page,
+                    bbox=_around([line.bbox for line in inside if line.page == page]),
+                    section=section,
+                    opens=opens,
+                )
+                opens = False
+        begin = end
+
+
+def _joined(text: str, line: str) -> tuple[str, int]:
+    if re.search(r"[A-Za-z]-$", text) and re.match(r"[a-z]", line):
+        return text[:-1] + line, len(text) - 1
+    glue = "" if not text or (_HAN.match(text[-1:]) and _HAN.match(line[:1])) else " "
+    return text + glue + line, len(text) + len(glue)
+
+
+def _pieces(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cut what no full stop ends, so that a page without punctuation is not one sentence."""
+    while end - begin > SENTENCE_LETTERS:
+        cut = max(text.rfind(mark, begin + 80, begin + SENTENCE_LETTERS) for mark in ",，、 ")
+        cut = cut + 1 if cut > begin else begin + SENTENCE_LETTERS
+        yield begin, cut
+        begin = cut
+    yield begin, end
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    x0, top, x1, bottom = zip(*boxes, strict=True)
+    return min(x0), min(top), max(x1), max(bottom)
+
+
+_PART = re.compile(r"[,，、;；:：/|·•]|\s-\s|(?<=[\u3400-\u9fff])\s(?=[\u3400-\u9fff])")
+_ENGLISH_GLUE = re.compile(
+    r"(?<![a-z])(?:the|a|an|of|is|are|was|it|its|to|and|by|in|for|that|this|each|with|we|so|which|as|from|than|not|has|have|can|will|at|on|but|if|when|because|instead|then|be|or|i|my|our|more|only)(?![a-z])"
+)
+_CHINESE_GLUE = re.compile(
+    r"[的是会在了把用每让使而但不以因所就也都对从为被将与和时来到给还再其这那有没可能并只如若当它于做要由此]"
+)
+
+
+def listing(folded: str) -> bool:
+    """Whether a text strings keywords together instead of saying something.
+
+    >>> listing("sgd, momentum, learning rate, decay, squared gradient, moving average")
+    True
+    >>> listing("it divides the rate by the root of the sum, so each step shrinks")
+    False
+    """
+    parts = [part.strip() for part in _PART.split(folded) if part.strip()]
+    han, words = len(_HAN.findall(folded)), len(re.findall(r"[a-z]+", folded))
+    if len(parts) >= 5 and sorted(_units(part) for part in parts)[len(parts) // 2] <= 3.7:
+        glued = (
+            len(_CHINESE_GLUE.findall(folded)) / max(han, 1)
+            if han > words
+            else len(_ENGLISH_GLUE.findall(folded)) / max(words, 1)
+        )
+        return glued < 0.2
+    if han > words:
+        return han >= 16 and len(_CHINESE_GLUE.findall(folded)) < 0.04 * han
+    return words >= 9 and len(_ENGLISH_GLUE.findall(folded)) < 0.1 * words and "=" not in folded
+
+
+def _units(text: str) -> float:
+    """How much is said: an English word counts one, a Chinese character 0.6."""
+    return len(re.findall(r"[A-Za-z]{2,}", text)) + 0.6 * len(_HAN.findall(text))
+
+
+# -- judging ---------------------------------------------------------------------------------------
+
+
+def coverage(report: ReportFacts, topics: Topics) -> tuple[Coverage, ...]:
+    """Judge every topic of the lexicon, in its order."""
+    matcher = _Matcher(topics)
+    said: dict[str, list[_Sentence]] = {topic.id: [] for topic in topics.topics}
+    named: set[str] = set()
+    current: str | None = None
+    section: str | None = None
+    for sentence in _sentences(report.lines, matcher):
+        if sentence.opens or sentence.section != section:
+            section, current = sentence.section, sentence.section
+        names = matcher.named(sentence.folded)
+        named |= {*names, *([section] if section else [])}
+        if len(names) >= LIST_TOPICS or listing(sentence.folded):
+            continue
+        about = _about(names, section, current, sentence.folded, matcher)
+        for topic in about:
+            said[topic].append(sentence)
+        current = about[0] if names and about else current
+    return tuple(_judged(topic, said[topic.id], topic.id in named, matcher) for topic in topics.topics)
+
+
+def _about(
+    names: tuple[str, ...], section: str | None, current: str | None, folded: str, matcher: _Matcher
+) -> tuple[str, ...]:
+    """The topics that a sentence tells about, the main one first."""
+    if section:
+        return (section, *(name for name in names[:1] if name != section))
+    if not names:
+        return (current,) if current else ()
+    if len(names) == 1:
+        return names
+    subject, other = names
+    if matcher.words.get("compared") and matcher.words["compared"].match(folded):
+        subject, other = other, subject
+    return subject, other
+
+
+def _judged(topic: Topic, sentences: Sequence[_Sentence], named: bool, matcher: _Matcher) -> Coverage:
+    evidence = tuple(_evidence(topic, sentences, matcher))
+    found = {snippet.concept for snippet in evidence}
+    units = sum(_units(sentence.text) for sentence in {s.folded: s for s in sentences}.values())
+    return Coverage(
+        topic=topic.id,
+        status=_status(found, units, named),
+        evidence=evidence,
+        questions=tuple(_questions(topic, sentences, matcher)),
+    )
+
+
+def _status(found: set[str], units: float, named: bool) -> Status:
+    if MECHANISM in found and len(found) > OTHER_CONCEPTS and units >= LEAST_UNITS:
+        return "covered"
+    if (found and (MECHANISM in found or len(found) > 1)) or units >= LIKELY_UNITS:
+        return "thin"
+    return "mentioned" if named or found else "missing"
+
+
+def _evidence(topic: Topic, sentences: Sequence[_Sentence], matcher: _Matcher) -> Iterator[Snippet]:
+    """The first sentence of every concept."""
+    for concept, rules in topic.concepts.items():
+        sentence = next((s for s in sentences if any(matcher.holds(rule, s.folded) for rule in rules)), None)
+        if sentence:
+            yield _snippet(sentence, concept)
+    formula = next((s for s in sentences if _has_formula(topic, s.folded)), None)
+    if formula:
+        yield _snippet(formula, "formula")
+
+
+def _snippet(sentence: _Sentence, concept: str) -> Snippet:
+    return Snippet(page=sentence.page, bbox=sentence.bbox, text=sentence.text[:QUOTE_LETTERS], concept=concept)
+
+
+def _has_formula(topic: Topic, folded: str) -> bool:
+    bare = re.sub(r"[\s_{}^*·×\\\[\]]", "", folded)
+    return any(_formula(pattern).search(bare) for pattern in topic.formulas)
+
+
+def _questions(topic: Topic, sentences: Sequence[_Sentence], matcher: _Matcher) -> Iterator[Message]:
+    for question in topic.questions:
+        for sentence in sentences:
+            names = matcher.named(sentence.folded)
+            if names in ((), (topic.id,)) and any(matcher.holds(rule, sentence.folded) for rule in question.when):
+                yield message(question.id, page=sentence.page, quote=sentence.text[:QUOTE_LETTERS])
+                break

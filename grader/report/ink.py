@@ -1,0 +1,57 @@
+"""Says which words of a page are really painted, from the pixels that change when its text is taken away."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from dataclasses import dataclass
+
+from grader.model import Box
+
+MOST_PIXELS = 5_000_000
+LEAST_SHARE = 0.02  # of a word's box; a light face of 7 points covers 0.08 and more
+LEAST_PIXELS = 2
+
+
+@dataclass(frozen=True)
+class Ink:
+    """One bit per pixel, row by row; `scale` is pixels per point."""
+
+    rows: tuple[int, ...]
+    width: int
+    scale: float
+
+    def share(self, box: Box) -> float:
+        """The share of a box that text has painted; 0 where fewer than a few pixels are."""
+        x0, top, x1, bottom = (side * self.scale for side in box)
+        left, right = max(0, int(x0)), min(self.width, int(x1) + 1)
+        high, low = max(0, int(top)), min(len(self.rows), int(bottom) + 1)
+        if left >= right or high >= low:
+            return 0.0
+        mask = ((1 << (right - left)) - 1) << (self.width - right)
+        painted = sum((row & mask).bit_count() for row in self.rows[high:low])
+        area = max((x1 - x0) * (bottom - top), 1.0)
+        return painted / area if painted >= LEAST_PIXELS else 0.0
+
+    def shows(self, box: Box) -> bool:
+        """Whether a reader sees a word in this box."""
+        return self.share(box) >= LEAST_SHARE
+
+
+def ink(width: int, height: int, bits: str, *, points: float) -> Ink | None:
+    """Unpack what the jailed parser sent; None where it is not what it claims to be. `points` is the page's width."""
+    if not (0 < width * height <= MOST_PIXELS and width > 0 and points > 0):
+        return None
+    stride = (width + 7) // 8
+    try:
+        unpacked = zlib.decompressobj().decompress(base64.b64decode(bits, validate=True), stride * height + 1)
+    except (zlib.error, binascii.Error, ValueError):
+        return None
+    if len(unpacked) != stride * height:
+        return None
+    shift = stride * 8 - width
+    rows = tuple(
+        int.from_bytes(unpacked[start : start + stride], "big") >> shift for start in range(0, len(unpacked), stride)
+    )
+    return Ink(rows=rows, width=width, scale=width / points)
