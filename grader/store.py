@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SCHEMA = 1
+LOCK = ".lock"
 APPLICATION = 0x44657363  # "Desc", in the header of every file of ours
 
 _TABLES = f"""
@@ -182,7 +183,7 @@ def ours(path: Path) -> bool:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold the results folder against a second grader; the hold ends with the process, however it ends."""
-    with (folder / ".lock").open("w", encoding="utf-8") as file:
+    with (folder / LOCK).open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader import feedback, store
@@ -14,7 +15,6 @@ from grader.model import GraderError, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from grader.model import Evidence, Grade, Language, Submission
 
@@ -26,13 +26,18 @@ def prepare(folder: Path) -> None:
     """Make the folder, or make sure that it may hold results: it is empty, or holds results already."""
     if folder.exists() and not folder.is_dir():
         raise GraderError("this is a file, not a folder", where=str(folder), hint="choose another folder with -o")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / DATABASE).exists():
+    if folder.is_dir() and not store.ours(folder / DATABASE) and any(map(_foreign, folder.iterdir())):
         raise GraderError(
             "this folder holds something else than results, and nothing in it was touched",
             where=str(folder),
             hint="choose a new or an empty folder with -o",
         )
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def _foreign(path: Path) -> bool:
+    """Whether this is no file that a grader leaves when it is killed before it has made its database."""
+    return path.name != store.LOCK and not path.name.startswith(f".{DATABASE}.")
 
 
 @contextlib.contextmanager
@@ -44,7 +49,7 @@ def opened(folder: Path) -> Iterator[store.Store]:
 
 def existing(folder: Path) -> Path:
     """The folder, if it holds results."""
-    if not (folder / DATABASE).is_file():
+    if not store.ours(folder / DATABASE):
         raise GraderError(
             "there are no results here", where=str(folder), hint="give the folder that `grader grade` wrote"
         )
@@ -54,19 +59,25 @@ def existing(folder: Path) -> Path:
 def sort_out(
     submissions: Sequence[Submission], *, results: Path
 ) -> tuple[tuple[Submission, ...], tuple[Submission, ...]]:
-    """The students' folders, and apart from them the folders that hold results, ours or an earlier run's."""
+    """The students' folders, and apart from them the folders that only hold results, ours or an earlier run's."""
     kept: list[Submission] = []
     left_out: list[Submission] = []
     for submission in submissions:
-        (left_out if _holds_results(submission, results) else kept).append(submission)
+        (left_out if _only_results(submission, results.resolve()) else kept).append(submission)
     return tuple(kept), tuple(left_out)
 
 
-def _holds_results(submission: Submission, results: Path) -> bool:
-    from pathlib import Path
-
+def _only_results(submission: Submission, results: Path) -> bool:
     root = Path(submission.root).resolve()
-    return results.resolve().is_relative_to(root) or store.ours(root / DATABASE)
+    files = [root / name for name in submission.files]
+    folders = [results, *(path.parent for path in files if path.name == DATABASE and store.ours(path))]
+    if root in folders or (files and all(any(path.is_relative_to(f) for f in folders) for path in files)):
+        return True
+    if results.is_relative_to(root):
+        raise GraderError(
+            "this folder for results lies inside a student's folder", where=str(results), hint="choose another with -o"
+        )
+    return False
 
 
 def feedback_page(student: str) -> str:

@@ -1,0 +1,516 @@
+"""The command line: exit codes, files and output as the contract says; only the child process is made up here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grader import cli, pipeline, sandbox
+from grader.cli import results, terminal
+from grader.cli.errors import BELOW, INTERRUPTED, NOTHING, UNDECIDED, USAGE
+from grader.model import CellRun, Evidence, Fault, GraderError, Isolation, Run, from_json, to_json
+from grader.pipeline import Job
+
+JAIL = Isolation(level="bubblewrap", program="/usr/bin/bwrap")
+RUBRIC = """
+title = "Two checks"
+[[criterion]]
+id = "runs"
+check = "notebook-runs"
+points = 6
+title = { en = "The notebook runs", zh-TW = "notebook 可以執行" }
+[[criterion]]
+id = "readable"
+check = "report-readable"
+points = 4
+"""
+
+
+class Child:
+    """Stands in for the child process: what a notebook's text says is what its run is said to have done."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, job: bytes, **_: float) -> bytes:
+        submission = from_json(job, Job).submission
+        self.asked.append(submission.student)
+        notebook = submission.notebook and Path(submission.root, submission.notebook)
+        text = notebook.read_text(encoding="utf-8").split()[0] if notebook else ""
+        if text == "interrupt":
+            raise KeyboardInterrupt
+        fault = Fault(stage="notebook", traceback="…") if text == "fault" else None
+        cell = CellRun(
+            index=1, status="error" if text == "error" else "ok", error="NameError: x" if text == "error" else None
+        )
+        run = Run(outcome="complete", isolation=JAIL, cells=(cell,)) if submission.notebook else None
+        return to_json(Evidence(submission=submission, isolation=JAIL, run=run, fault=fault))
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Child:
+    child = Child()
+    monkeypatch.setattr(pipeline, "_ask", child)
+    monkeypatch.setattr(sandbox, "probe", lambda: JAIL)
+    return child
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with a rubric of two checks beside it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (tmp_path / "rubric.toml").write_text(RUBRIC, encoding="utf-8")
+    (tmp_path / "topics.toml").write_text(
+        Path(__file__).parents[1].joinpath("rubrics/gradient_descent/topics.toml").read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )
+    return folder
+
+
+def hand_in(folder: Path, text: str = "ok", *, report: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "gradient descent.ipynb").write_text(text, encoding="utf-8")
+    if report:
+        (folder / "report.pdf").write_bytes(b"%PDF-")
+
+
+def run(*arguments: str) -> int:
+    return cli.run([*arguments, *(("--rubric", "../rubric.toml") if arguments[0] in ("check", "grade") else ())])
+
+
+# -- exit codes ------------------------------------------------------------------------------------
+
+
+def _nothing(here: Path) -> None:
+    pass
+
+
+def _notebook(text: str) -> Callable[[Path], None]:
+    return lambda here: hand_in(here, text)
+
+
+def _class(*texts: str) -> Callable[[Path], None]:
+    def make(here: Path) -> None:
+        for number, text in enumerate(texts):
+            hand_in(here / "class" / f"b{number}", f"{text} {number}")  # no two alike, or they are run once
+
+    return make
+
+
+NOTEBOOK = "gradient descent.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "code"),
+    [
+        (_notebook("ok"), ("check", NOTEBOOK), 0),
+        (_notebook("error"), ("check", NOTEBOOK), 0),
+        (_notebook("ok"), ("check", NOTEBOOK, "--fail-under", "100"), 0),
+        (_notebook("error"), ("check", NOTEBOOK, "--fail-under", "60"), BELOW),
+        (_notebook("fault"), ("check", NOTEBOOK), UNDECIDED),
+        (_notebook("interrupt"), ("check", NOTEBOOK), INTERRUPTED),
+        (_nothing, ("check",), NOTHING),
+        (_nothing, ("check", "missing.ipynb"), USAGE),
+        (_nothing, ("check", "--no-such-option"), USAGE),
+        (_nothing, ("no-such-command",), USAGE),
+        (_class("ok", "error"), ("grade", "class"), 0),
+        (_class("ok", "fault"), ("grade", "class"), UNDECIDED),
+        (_class("interrupt"), ("grade", "class"), INTERRUPTED),
+        (_class(), ("grade", "class"), USAGE),
+        (_nothing, ("grade", "."), NOTHING),
+        (_nothing, ("summary", "."), USAGE),
+        (_nothing, ("rubric", "validate", "no-such-rubric"), USAGE),
+        (_nothing, ("rubric", "validate", "../rubric.toml"), 0),
+        (_nothing, ("rubric", "show"), 0),
+        (_nothing, ("--help",), 0),
+    ],
+)  # fmt: skip
+def test_the_exit_code_is_the_contracts(
+    here: Path, child: Child, make: Callable[[Path], None], arguments: tuple[str, ...], code: int
+) -> None:
+    make(here)
+
+    assert run(*arguments) == code
+
+
+@pytest.mark.parametrize(
+    ("points", "pending", "fail_under", "code"),
+    [
+        (60, 0, 60, 0),
+        (59.9, 0, 60, BELOW),
+        (50, 10, 60, UNDECIDED),
+        (50, 9, 60, BELOW),
+        (60, 40, 60, 0),
+        (0.1 + 0.2, 99.7, 0.3, 0),
+        (0, 100, None, 0),
+    ],
+)
+def test_pending_points_leave_it_undecided_only_where_they_could_turn_the_answer(
+    points: float, pending: float, fail_under: float | None, code: int
+) -> None:
+    from grader.cli.check import verdict
+    from grader.model import Grade, RubricId, Submission
+
+    grade = Grade(
+        submission=Submission(student="b1", root="/"),
+        rubric=RubricId(title="", digest=""),
+        scored=(),
+        points=points,
+        pending=pending,
+        out_of=100,
+        needs_review=False,
+    )
+
+    assert verdict(grade, fail_under=fail_under) == code
+
+
+def test_missing_isolation_is_undecided_and_never_a_grade(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def probe() -> Isolation:
+        raise GraderError("no jail can be made", hint="grader doctor")
+
+    hand_in(here)
+    monkeypatch.setattr(sandbox, "probe", probe)
+
+    assert run("check") == UNDECIDED
+    assert capfd.readouterr().err == "error: no jail can be made\nhint: grader doctor\n"
+    assert not child.asked
+    assert not (here / "feedback.html").exists()
+
+
+def test_weaker_isolation_than_required_is_refused(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here / "class" / "b1")
+    monkeypatch.setattr(sandbox, "probe", lambda: Isolation(level="process-limits"))
+
+    assert run("grade", "class") == UNDECIDED
+    assert "only the isolation `process-limits` works here, and `landlock` is required" in capfd.readouterr().err
+    assert run("grade", "class", "--require-isolation", "process-limits") == 0
+
+
+def test_a_bug_of_ours_is_undecided_and_never_looks_like_a_low_grade(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise ZeroDivisionError
+
+    hand_in(here)
+    monkeypatch.setattr("grader.feedback.render", broken)
+
+    assert run("check", "--fail-under", "50") == UNDECIDED
+    assert "the grader itself broke" in capfd.readouterr().err
+
+
+# -- check -----------------------------------------------------------------------------------------
+
+
+def test_check_says_what_to_do_next_and_writes_the_page(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here, "error")
+    run("check", NOTEBOOK)
+    said = capfd.readouterr()
+
+    assert "✗ The notebook runs  0 of 6" in said.out
+    assert "- readable           not checked" in said.out
+    assert "0 of 6 points" in said.out
+    assert "1. The notebook runs (up to 6 points), cell 1" in said.out
+    assert "NameError: x" in said.out
+    assert "feedback.html" in said.out
+    assert said.err == "Running and checking gradient descent.ipynb …\n"
+    assert "<html" in (here / "feedback.html").read_text(encoding="utf-8")
+
+
+def test_check_speaks_chinese(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    hand_in(here, "error")
+    run("check", NOTEBOOK, "--lang", "zh-TW", "-o", "回饋.html")
+
+    assert "✗ notebook 可以執行  0 / 6 分" in capfd.readouterr().out
+    assert "zh-Hant" in (here / "回饋.html").read_text(encoding="utf-8")
+
+
+def test_check_takes_this_folder_by_default(here: Path, child: Child) -> None:
+    hand_in(here, report=True)
+    run("check")
+
+    assert child.asked == ["here"]
+
+
+def test_check_prints_the_contracts_json_and_nothing_else(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here)
+    run("check", NOTEBOOK, "--format", "json")
+    value = json.loads(capfd.readouterr().out)
+
+    assert value["schema"] == "grader/grade/1"
+    assert value["submission"]["notebook"] == NOTEBOOK
+    assert (value["points"], value["pending"], value["out_of"]) == (6, 0, 6)
+    assert [finding["verdict"] for finding in value["findings"]] == ["pass", "skipped"]
+    assert value["isolation"] == {"level": "bubblewrap", "network": "none", "memory": "rlimit"}
+
+
+def test_the_limits_of_the_command_line_reach_the_child(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    def ask(job: bytes, *, seconds: float) -> bytes:
+        jobs.append(from_json(job, Job))
+        return child(job, seconds=seconds)
+
+    hand_in(here)
+    (here / "base.ipynb").write_text("the handed-out text", encoding="utf-8")
+    monkeypatch.setattr(pipeline, "_ask", ask)
+    run("check", NOTEBOOK, "--cell-seconds", "7", "--memory-mb", "512", "--base", "base.ipynb")
+
+    gather = jobs[0].gather
+    assert (gather.limits.cell_seconds, gather.limits.notebook_seconds, gather.limits.memory_mb) == (7, 300, 512)
+    assert gather.base == "the handed-out text"
+
+
+# -- grade -----------------------------------------------------------------------------------------
+
+
+def test_grade_writes_the_results_folder(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    hand_in(here / "class" / "b1")
+    hand_in(here / "class" / "王小明", "error")
+    run("grade", "class", "-o", "out", "--jobs", "1")
+    said = capfd.readouterr()
+
+    lines = (here / "out/grades.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["submission"]["student"] for line in lines] == ["b1", "王小明"]
+    assert "<html" in (here / "out/summary.html").read_text(encoding="utf-8")
+    assert "<html" in (here / "out/feedback/王小明/feedback.html").read_text(encoding="utf-8")
+    assert sorted(p.name for p in (here / "out").iterdir() if p.name != ".lock") == [
+        "feedback", "grades.csv", "grades.jsonl", "grades.sqlite", "summary.html",
+    ]  # fmt: skip
+    assert said.out.splitlines() == [
+        "Student  Points  Pending  Verdicts",
+        "b1         6/10           fail: readable",
+        "王小明     0/10           fail: runs, readable",
+        "",
+        "Submissions: 2. For a person to look at: 0.",
+        "Open this page: out/summary.html",
+    ]
+    assert said.err.startswith("[1/2] b1  6 of 10, ")
+
+
+def test_grade_goes_on_where_it_stopped(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    _class("ok", "ok", "interrupt", "ok")(here)
+    assert run("grade", "class", "--jobs", "1") == INTERRUPTED
+    assert "Submissions left: 2." in capfd.readouterr().err
+    assert len((here / "results/grades.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+    child.asked.clear()
+    hand_in(here / "class" / "b2", "ok 2")
+    assert run("grade", "class", "--jobs", "1") == 0
+    assert child.asked == ["b2", "b3"]
+
+
+def test_a_page_that_cannot_be_made_does_not_stop_the_others(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def write(folder: Path, grade: object, evidence: Evidence, **_: object) -> None:
+        if evidence.submission.student == "b0":
+            raise ValueError("odd")
+
+    _class("ok", "ok")(here)
+    monkeypatch.setattr(results, "write_feedback", write)
+
+    assert run("grade", "class") == UNDECIDED
+    said = capfd.readouterr()
+    assert "ValueError: odd" in said.err
+    assert "b1" in said.out
+
+
+def test_results_inside_the_folder_of_submissions_are_no_student(here: Path, child: Child) -> None:
+    _class("ok")(here)
+    for _ in range(2):
+        assert run("grade", "class", "-o", "class/results") == 0
+    assert run("grade", "class", "-o", "class/more/results") == 0
+    assert run("grade", "class", "-o", "elsewhere") == 0
+
+    assert set(child.asked) == {"b0"}
+
+
+def test_results_inside_a_students_folder_are_refused(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _class("ok", "ok")(here)
+
+    assert run("grade", "class", "-o", "class/b0/results") == USAGE
+    assert "inside a student's folder" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "grades.sqlite"])
+def test_a_folder_of_something_else_is_refused_and_left_as_it_was(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    _class("ok")(here)
+    (here / "mine").mkdir()
+    (here / "mine" / name).write_text("precious", encoding="utf-8")
+
+    assert run("grade", "class", "-o", "mine") == USAGE
+    assert [p.name for p in (here / "mine").iterdir()] == [name]
+    assert (here / "mine" / name).read_text(encoding="utf-8") == "precious"
+    assert "error: " in capfd.readouterr().err
+
+
+def test_a_folder_in_which_a_grader_was_killed_at_once_may_be_used(here: Path, child: Child) -> None:
+    _class("ok")(here)
+    (here / "results").mkdir()
+    for name in (".lock", ".grades.sqlite.123"):
+        (here / "results" / name).touch()
+
+    assert run("grade", "class") == 0
+
+
+def test_two_graders_do_not_write_the_same_results(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    _class("ok")(here)
+    run("grade", "class")
+    with results.opened(here / "results"):
+        assert run("grade", "class") == USAGE
+    assert "another grader is at work" in capfd.readouterr().err
+
+
+def test_the_table_for_spreadsheets_is_safe_and_leaves_undecided_points_blank(here: Path, child: Child) -> None:
+    hand_in(here / "class" / "=cmd()", "fault")
+    hand_in(here / "class" / "王,小明")
+    run("grade", "class")
+    data = (here / "results/grades.csv").read_bytes()
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+
+    assert data.startswith(b"\xef\xbb\xbf")
+    assert [row["student"] for row in rows] == ["'=cmd()", "王,小明"]
+    assert [(row["points"], row["pending"], row["runs"]) for row in rows] == [("0", "6", ""), ("6", "0", "6")]
+
+
+def test_grade_prints_the_lines_of_the_class_for_programs(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _class("ok", "ok")(here)
+    run("grade", "class", "--format", "jsonl")
+
+    assert capfd.readouterr().out == (here / "results/grades.jsonl").read_text(encoding="utf-8")
+
+
+def test_summary_tells_the_class_again(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    _class("ok", "error")(here)
+    run("grade", "class")
+    told = capfd.readouterr().out
+    (here / "results/summary.html").unlink()
+
+    assert run("summary", "results") == 0
+    assert capfd.readouterr().out == told
+    assert (here / "results/summary.html").exists()
+
+
+# -- rubric ----------------------------------------------------------------------------------------
+
+
+def test_every_mistake_of_a_rubric_is_listed(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    wrong = RUBRIC.replace("points = 6", 'points = "six"').replace("report-readable", "report-redable")
+    (here.parent / "rubric.toml").write_text(wrong, encoding="utf-8")
+
+    assert run("rubric", "validate", "../rubric.toml") == USAGE
+    said = capfd.readouterr().err
+    assert "2 mistakes" in said
+    assert "`points`" in said
+    assert "report-readable" in said
+    assert "where: ../rubric.toml" in said
+
+
+def test_the_packaged_rubric_is_shown_with_its_sum(capfd: pytest.CaptureFixture[str]) -> None:
+    run("rubric", "show", "--lang", "zh-TW")
+    shown = capfd.readouterr().out
+
+    assert "可以執行" in shown
+    assert "100  總分" in shown
+
+
+def test_the_rubric_as_json_has_everything_a_program_needs(capfd: pytest.CaptureFixture[str]) -> None:
+    run("rubric", "show", "gradient-descent", "--format", "json")
+    value = json.loads(capfd.readouterr().out)
+
+    assert value["out_of"] == 100
+    assert value["gather"]["limits"]["cell_seconds"] == 120
+
+
+# -- the terminal ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"), [("abc", 3), ("王小明", 6), ("e\u0301", 1), ("（）", 4), ("\x1b[32m✓\x1b[0m", 1)]
+)
+def test_the_width_of_text_is_what_a_terminal_shows(text: str, columns: int) -> None:
+    assert terminal.width(text) == columns
+
+
+def test_a_cut_text_keeps_to_its_columns() -> None:
+    assert terminal.clip("王小明同學", 6) == "王小…"
+    assert terminal.clip("王小明", 6) == "王小明"
+
+
+def test_help_imports_click_only() -> None:
+    program = """
+        import json, sys
+        import grader.cli
+        grader.cli.run(["--help"])
+        print(json.dumps(list(sys.modules)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, check=True, encoding="utf-8"
+    )
+    modules = set(json.loads(done.stdout.splitlines()[-1]))
+
+    assert {name for name in modules if name.startswith("grader")} == {"grader", "grader.cli", "grader.cli.errors"}
+    assert not modules & {"msgspec", "numpy", "jinja2", "sqlite3", "nbformat"}
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["grade"], ["summary"], ["rubric"], ["rubric", "show"], ["doctor"]])
+def test_every_help_has_an_example(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([*command, "--help"]) == 0
+    shown = capfd.readouterr().out
+    assert "Example:\n" in shown
+    assert "    grader " in shown
+
+
+def test_a_closed_pipe_is_quiet_and_keeps_the_exit_code(tmp_path: Path) -> None:
+    program = "import sys, grader.cli; sys.argv = ['grader', 'rubric', 'show']; grader.cli.main()"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_console_without_unicode_still_shows_the_result(here: Path) -> None:
+    program = "import sys, grader.cli; sys.argv = ['grader', 'rubric', 'show', '--lang', 'zh-TW']; grader.cli.main()"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"100  ??" in done.stdout
+
+
+def test_colour_is_off_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert cli._colours() is False
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "xterm")
+    assert cli._colours() is None
