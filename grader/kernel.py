@@ -380,7 +380,7 @@ class _Provisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is 
         ports = {f"{name}_port": n for n, name in enumerate(("shell", "iopub", "stdin", "hb", "control"), start=1)}
         self.connection_info = {
             "transport": "ipc",
-            "ip": str(self.jail.room / "ipc" / "k"),
+            "ip": str(self.jail.ipc / "k"),
             "key": b"",
             "signature_scheme": "hmac-sha256",
             **ports,

@@ -37,10 +37,11 @@ _ANSWERS = ("grader", "reference", "rubrics")
 _ASK = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]))"
 
 
-def visible(python: str) -> tuple[Path, ...]:
-    """List the host's files and folders that a jail for this interpreter shows read-only, none inside another."""
+@functools.cache
+def visible(*pythons: str) -> tuple[Path, ...]:
+    """List the host's files and folders that a jail for these interpreters shows read-only, none inside another."""
     paths = [Path(path) for path in _SYSTEM]
-    for prefix in _prefixes(python):
+    for prefix in dict.fromkeys(prefix for python in pythons for prefix in _prefixes(python)):
         if prefix not in (Path("/usr"), Path("/usr/local")):
             paths.extend(prefix / name for name in _OF_A_PREFIX)
     shown: list[Path] = []

@@ -71,3 +71,20 @@ def _listed(path: Path) -> list[Path]:
         return list(path.iterdir())
     except OSError:
         return []
+
+
+def of_user(uid: int | None) -> tuple[int, ...]:
+    """List the processes of one user."""
+    return tuple(int(path.name) for path in _listed(Path("/proc")) if path.name.isdigit() and _owner(path) == uid)
+
+
+def threads_of(uid: int) -> int:
+    """Count the threads of one user on the whole machine: without namespaces the limit of processes counts them too."""
+    return sum(len(_listed(Path(f"/proc/{pid}/task"))) for pid in of_user(uid))
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except OSError:
+        return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from grader.model import GraderError, Isolation, Limits
+from grader.sandbox import syscalls
 from grader.sandbox.run import run
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ def probe() -> Isolation:
         reason = trouble(isolation)
         if reason is None:
             return isolation
-        reasons.append(f"{isolation.program}: {reason}")
-    raise GraderError(f"no sandbox works here ({'; '.join(reasons) or 'bubblewrap was not found'})", hint=_HINT)
+        reasons.append(f"{isolation.program or isolation.level}: {reason}")
+    raise GraderError(f"no sandbox works here ({'; '.join(reasons)})", hint=_HINT)
 
 
 def candidates() -> Iterator[Isolation]:
@@ -34,10 +36,30 @@ def candidates() -> Iterator[Isolation]:
 
     The system's bubblewrap comes before the bundled one: its distribution may have granted it rights by its path.
     """
+    filtered, landlock = syscalls.program() is not None, landlock_abi()
     for program in (shutil.which("bwrap"), _bundled()):
         version = program and _version(program)
         if program and version:
-            yield Isolation(level="bubblewrap", memory="watchdog", bwrap=version, program=program)
+            yield Isolation(
+                level="bubblewrap",
+                memory="watchdog",
+                bwrap=version,
+                program=program,
+                landlock=landlock,
+                seccomp=filtered,
+            )
+    memory: Literal["watchdog", "rlimit"] = "watchdog" if sys.platform == "linux" else "rlimit"
+    if landlock and filtered:
+        yield Isolation(level="landlock", memory=memory, landlock=landlock, seccomp=True)
+    yield Isolation(level="process-limits", network="open", memory=memory)
+
+
+def landlock_abi() -> int | None:
+    """Ask the kernel which Landlock it has."""
+    if sys.platform != "linux":
+        return None
+    version = ctypes.CDLL(None).syscall(444, None, 0, 1)  # landlock_create_ruleset, on every architecture
+    return version if version > 0 else None
 
 
 def trouble(isolation: Isolation) -> str | None:

@@ -1,0 +1,94 @@
+"""The lower walls: no namespaces. Landlock and the filter of system calls where the kernel has them, else only limits.
+
+The program sees the host's paths and processes. With Landlock it can open no file but the environment's and its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader.sandbox import environment
+from grader.sandbox.limits import threads_of
+from grader.sandbox.rooms import BOOT, IPC, JOB, content, variables
+
+if TYPE_CHECKING:
+    from grader.model import Isolation
+    from grader.sandbox.rooms import Layout
+
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+
+
+def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subprocess.Popen[bytes]:
+    """Lay out the room as plain folders and start the boot program in it, with a keeper above."""
+    room = layout.room
+    job, home, tmp = (room / name for name in ("job", "home", "tmp"))
+    _write(job, {name: content(given) for name, given in {**layout.inputs, "boot.py": BOOT}.items()})
+    _write(home, layout.home)
+    tmp.mkdir()
+    uid = os.geteuid() if layout.uid is None else layout.uid
+    if layout.uid is not None:
+        room.chmod(0o711)
+        for path in (home, tmp, *home.rglob("*")):
+            os.chown(path, uid, uid)
+    environ = variables(home=str(home), tmp=str(tmp))
+    processes = order["rlimits"]["RLIMIT_NPROC"] + threads_of(uid)
+    order = {
+        **order,
+        "argv": [_placed(word, room) for word in order["argv"]],
+        "environment": environ,
+        "folder": str(home),
+        "keeper": True,
+        "landlock": _rules(layout) if isolation.landlock else None,
+        "may_read": layout.uid is not None,
+        "rlimits": {**order["rlimits"], "RLIMIT_NPROC": processes},
+    }
+    (job / "boot.json").write_text(json.dumps(order), encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(job / "boot.py"), str(job / "boot.json")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _rules(layout: Layout) -> list[tuple[str, str]]:
+    """Say what may be opened: around our own answers the folders are opened one by one."""
+    shown = environment.visible(layout.python, sys.executable)
+    hidden = environment.masked(shown)
+    rules = [rule for path in shown for rule in _around(path, hidden)]
+    rules += [(str(layout.room / "job"), "read"), (str(layout.room / "ipc"), "sockets")]
+    rules += [(str(layout.room / name), "write") for name in ("home", "tmp")]
+    return rules + [(f"/dev/{name}", "device") for name in _DEVICES]
+
+
+def _around(path: Path, hidden: tuple[Path, ...]) -> list[tuple[str, str]]:
+    """Allow to read a folder but for what is hidden in it; the names of what is hidden can still be listed."""
+    if path in hidden:
+        return []
+    if not any(place.is_relative_to(path) for place in hidden):
+        return [(str(path), "read")]
+    return [(str(path), "list"), *(rule for inner in sorted(path.iterdir()) for rule in _around(inner, hidden))]
+
+
+def _placed(word: str, room: Path) -> str:
+    """Say where a place of the jail is on the host."""
+    for inside, name in ((JOB, "job"), (IPC, "ipc")):
+        if word == inside or word.startswith(f"{inside}/"):
+            return f"{room / name}{word.removeprefix(inside)}"
+    return word
+
+
+def _write(folder: Path, files: Any) -> None:
+    folder.mkdir()
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)

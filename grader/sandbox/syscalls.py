@@ -1,0 +1,104 @@
+"""Compile the filter of system calls that a jail refuses, by libseccomp, which knows every architecture's numbers."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import errno
+import functools
+import tempfile
+from typing import Any
+
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_NOT_EQUAL, _MASKED_EQUAL = 1, 7
+_BAD_ARCHITECTURE = 2
+_AF_UNIX = 1
+_LOW_HALF = 0xFFFFFFFF
+
+# What a notebook never needs, grouped by what it would open.
+_DENIED = (
+    # memory that counts for no process and no file system
+    "memfd_create memfd_secret shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semctl semtimedop "
+    "mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr "
+    # other processes
+    "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd "
+    # namespaces and mounts
+    "unshare setns mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick "
+    "mount_setattr "
+    # large and rarely used parts of the kernel, where its own faults have been
+    "bpf perf_event_open userfaultfd keyctl add_key request_key io_uring_setup io_uring_enter io_uring_register "
+    "open_by_handle_at name_to_handle_at fanotify_init lookup_dcookie modify_ldt personality uselib vmsplice "
+    # the machine itself
+    "init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct syslog quotactl "
+    "quotactl_fd settimeofday clock_settime clock_settime64 clock_adjtime clock_adjtime64 adjtimex stime sethostname "
+    "setdomainname iopl ioperm vhangup nfsservctl _sysctl mknod mknodat set_mempolicy mbind migrate_pages move_pages "
+    # sockets: the kernel answers on sockets that it accepts, and never needs to reach another
+    "connect sendmsg sendmmsg"
+)
+_NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
+_TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into the terminal
+
+
+class _Comparison(ctypes.Structure):
+    _fields_ = (("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64))
+
+
+@functools.cache
+def program() -> bytes | None:
+    """Compile the filter for this machine; None where libseccomp is missing."""
+    library = _library()
+    if library is None:
+        return None
+    context = ctypes.c_void_p(library.seccomp_init(_ALLOW))
+    try:
+        library.seccomp_attr_set(context, _BAD_ARCHITECTURE, _ERRNO | errno.ENOSYS)
+        for name in _DENIED.split():
+            _deny(library, context, name, errno.EPERM)
+        _deny(library, context, "clone3", errno.ENOSYS)  # its flags lie in memory; libc falls back to clone
+        for flag in _NAMESPACES:
+            _deny(library, context, "clone", errno.EPERM, (0, _MASKED_EQUAL, flag, flag))
+        for request in _TERMINAL_INPUT:
+            _deny(library, context, "ioctl", errno.EPERM, (1, _MASKED_EQUAL, _LOW_HALF, request))
+        # libzmq aborts on other errors, and takes this one as "not here"
+        _deny(library, context, "socket", errno.EOPNOTSUPP, (0, _NOT_EQUAL, _AF_UNIX, 0))
+        _deny(library, context, "socketpair", errno.EOPNOTSUPP, (0, _NOT_EQUAL, _AF_UNIX, 0))
+        _deny(library, context, "sendto", errno.EPERM, (4, _NOT_EQUAL, 0, 0))  # with an address
+        with tempfile.TemporaryFile() as file:
+            if library.seccomp_export_bpf(context, file.fileno()) != 0:
+                return None
+            file.seek(0)
+            return file.read()
+    finally:
+        library.seccomp_release(context)
+
+
+def _deny(library: Any, context: Any, name: str, error: int, comparison: tuple[int, ...] | None = None) -> None:
+    """Add one rule; a call that this architecture does not have needs none."""
+    number = library.seccomp_syscall_resolve_name(name.encode("ascii"))
+    comparisons = (_Comparison * 1)(_Comparison(*comparison)) if comparison else None
+    count = 1 if comparison else 0
+    if number >= 0 and library.seccomp_rule_add_array(context, _ERRNO | error, number, count, comparisons) != 0:
+        raise OSError(f"libseccomp refuses a rule for {name}")
+
+
+def _library() -> Any:
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        name = ctypes.util.find_library("seccomp")  # slow: asks the compiler too
+        if name is None:
+            return None
+        library = ctypes.CDLL(name)
+    library.seccomp_init.restype = ctypes.c_void_p
+    library.seccomp_init.argtypes = [ctypes.c_uint32]
+    library.seccomp_attr_set.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32]
+    library.seccomp_rule_add_array.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_uint32,
+        ctypes.c_int,
+        ctypes.c_uint,
+        ctypes.c_void_p,
+    ]
+    library.seccomp_export_bpf.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    library.seccomp_release.argtypes = [ctypes.c_void_p]
+    return library
