@@ -29,6 +29,8 @@ LEAST_UNITS = 22.0  # an English word is one, a Chinese character 0.6
 LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where no concept is known
 LIST_TOPICS = 3
 SENTENCE_LETTERS = 400
+REFERENCES_LETTERS = 24
+LESSER_HEADING = 0.97  # times the size of the topic's own heading
 QUOTE_LETTERS = 300
 
 Status = Literal["covered", "thin", "mentioned", "missing"]
@@ -296,12 +298,15 @@ class _Matcher:
 
 
 class _Sentence(Record, frozen=True, kw_only=True):
+    """A sentence or heading with its place; `section` is the topic of the heading above it."""
+
     text: str
     folded: str
     page: int
     bbox: Box
     section: str | None
-    opens: bool  # the first of its section
+    heading: bool = False
+    resets: bool = False  # a heading after which the topic named last no longer goes on
 
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -317,31 +322,36 @@ _BULLET = re.compile(r"^\s*(?:[•‧·●○◦▪■□◆➤►\-*]\s|[(（]?
 
 
 def _sentences(lines: Sequence[Line], matcher: _Matcher) -> Iterator[_Sentence]:
-    """Yield the sentences before the references, each with the topic of its section."""
+    """Yield headings and sentences before the references, each with the topic of its section."""
     section: str | None = None
-    size, opens, closed = 0.0, True, 0.0
+    size, closed = 0.0, 0.0
     block: list[Line] = []
     for line in lines:
         bare = matcher.fold(_ORNAMENT.sub("", line.text))
-        title = _title(line, bare, matcher)
-        if bare and len(bare) <= 24 and matcher.references.fullmatch(bare):
-            yield from _split(block, section, opens, matcher)
-            block, closed = [], max(line.size, 0.1)
-            continue
         named = matcher.named(bare)
-        if closed and not (title and line.heading and named and line.size >= closed):
+        title = _title(line, bare, matcher)
+        if bare and len(bare) <= REFERENCES_LETTERS and matcher.references.fullmatch(bare):
+            yield from _split(block, section, matcher)
+            block, closed = [], max(line.size, 0.1)
+        elif closed and not (line.heading and named and line.size >= closed):
             continue
-        closed = 0.0
-        if title:
-            yield from _split(block, section, opens, matcher)
-            block = []
-            section, size, opens = _section(line, bare, named, section, size, matcher)
+        elif title:
+            yield from _split(block, section, matcher)
+            block, closed = [], 0.0
+            before, (section, size, resets) = section, _section(line, bare, named, section, size, matcher)
+            yield _heading(line, bare, section, resets=resets or section != before)
         elif block and _parts(block[-1], line, lines):
-            yield from _split(block, section, opens, matcher)
-            block, opens = [line], False
+            yield from _split(block, section, matcher)
+            block = [line]
         else:
             block.append(line)
-    yield from _split(block, section, opens, matcher)
+    yield from _split(block, section, matcher)
+
+
+def _heading(line: Line, bare: str, section: str | None, *, resets: bool) -> _Sentence:
+    return _Sentence(
+        text=line.text, folded=bare, page=line.page, bbox=line.bbox, section=section, heading=True, resets=resets
+    )
 
 
 def _title(line: Line, bare: str, matcher: _Matcher) -> bool:
@@ -364,7 +374,7 @@ def _section(
         return named[0], line.size, True
     if named or matcher.general.search(bare):
         return None, line.size, True
-    if section and (line.size < 0.97 * size or matcher.aspects.search(bare)):
+    if matcher.aspects.search(bare) or (section and line.size < LESSER_HEADING * size):
         return section, size, False
     return None, line.size, True
 
@@ -383,10 +393,9 @@ def _parts(before: Line, line: Line, lines: Sequence[Line]) -> bool:
     return before.bbox[2] < wide - 0.3 * width and not re.match(r"[a-z]", line.text)
 
 
-def _split(block: Sequence[Line], section: str | None, opens: bool, matcher: _Matcher) -> Iterator[_Sentence]:
-    if not block:
-        return
-    text, starts = "", []
+def _split(block: Sequence[Line], section: str | None, matcher: _Matcher) -> Iterator[_Sentence]:
+    """Cut a paragraph into sentences, each with the lines that it stands on."""
+    text, starts = "", list[int]()
     for line in block:
         text, start = _joined(text, line.text)
         starts.append(start)
@@ -397,7 +406,7 @@ def _split(block: Sequence[Line], section: str | None, opens: bool, matcher: _Ma
             if said:
                 inside = [
                     line
-                    for at, line, after in zip(starts, block, [*starts[1:], len(text)], strict=True)
+                    for line, at, after in zip(block, starts, [*starts[1:], len(text)], strict=True)
                     if at < stop and after > start
                 ]
                 page = inside[0].page
@@ -407,9 +416,7 @@ def _split(block: Sequence[Line], section: str | None, opens: bool, matcher: _Ma
                     page=page,
                     bbox=_around([line.bbox for line in inside if line.page == page]),
                     section=section,
-                    opens=opens,
                 )
-                opens = False
         begin = end
 
 
@@ -452,7 +459,7 @@ def listing(folded: str) -> bool:
     >>> listing("it divides the rate by the root of the sum, so each step shrinks")
     False
     """
-    parts = [part.strip() for part in _PART.split(folded) if part.strip()]
+    parts = [part.strip() for part in _PART.split(folded) if part.strip() and "=" not in part]
     han, words = len(_HAN.findall(folded)), len(re.findall(r"[a-z]+", folded))
     if len(parts) >= 5 and sorted(_units(part) for part in parts)[len(parts) // 2] <= 3.7:
         glued = (
@@ -480,18 +487,16 @@ def coverage(report: ReportFacts, topics: Topics) -> tuple[Coverage, ...]:
     said: dict[str, list[_Sentence]] = {topic.id: [] for topic in topics.topics}
     named: set[str] = set()
     current: str | None = None
-    section: str | None = None
     for sentence in _sentences(report.lines, matcher):
-        if sentence.opens or sentence.section != section:
-            section, current = sentence.section, sentence.section
         names = matcher.named(sentence.folded)
-        named |= {*names, *([section] if section else [])}
-        if len(names) >= LIST_TOPICS or listing(sentence.folded):
-            continue
-        about = _about(names, section, current, sentence.folded, matcher)
-        for topic in about:
-            said[topic].append(sentence)
-        current = about[0] if names and about else current
+        named.update(names)
+        if sentence.heading:
+            current = sentence.section if sentence.resets else current
+        elif len(names) < LIST_TOPICS and not listing(sentence.folded):
+            about = _about(names, sentence.section, current, sentence.folded, matcher)
+            for topic in about:
+                said[topic].append(sentence)
+            current = about[0] if names and about else current
     return tuple(_judged(topic, said[topic.id], topic.id in named, matcher) for topic in topics.topics)
 
 

@@ -46,7 +46,7 @@ def test_the_topics_come_in_the_order_of_the_lexicon():
     assert {one.status for one in found} == {"missing"}
 
 
-@pytest.mark.parametrize("name", ["holdout.toml"])
+@pytest.mark.parametrize("name", ["holdout.toml", "tuning.toml"])
 def test_no_thin_or_stuffed_passage_is_covered(name: str):
     wrongly = [
         p["id"]
@@ -57,7 +57,7 @@ def test_no_thin_or_stuffed_passage_is_covered(name: str):
     assert not wrongly
 
 
-@pytest.mark.parametrize("name", ["holdout.toml"])
+@pytest.mark.parametrize("name", ["holdout.toml", "tuning.toml"])
 def test_no_good_passage_is_lost(name: str):
     lost = [
         p["id"]

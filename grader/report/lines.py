@@ -73,12 +73,13 @@ def _rows(words: Iterable[Word]) -> list[list[Word]]:
 
 
 def _continues(row: Sequence[Word], word: Word) -> bool:
+    """Whether a word stands on the row before it, right behind it; a subscript stands a little lower."""
     before = row[-1]
-    top, bottom = min(w.bbox[1] for w in row), max(w.bbox[3] for w in row)
-    shared = min(bottom, word.bbox[3]) - max(top, word.bbox[1])
-    height = max(min(bottom - top, word.bbox[3] - word.bbox[1]), 0.1)
+    size = max(word.size, before.size)
     gap = word.bbox[0] - before.bbox[2]
-    return shared > 0.5 * height and -0.3 * word.size < gap < 1.5 * max(word.size, before.size)
+    shared = min(max(w.bbox[3] for w in row), word.bbox[3]) - max(min(w.bbox[1] for w in row), word.bbox[1])
+    height = max(word.bbox[3] - word.bbox[1], 0.1)
+    return -0.3 * size < gap < (1.5 if shared > 0.5 * height else 0.3) * size and shared > -0.1 * size
 
 
 def _line(row: Sequence[Word], body: float) -> Line:
