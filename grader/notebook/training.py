@@ -391,7 +391,7 @@ def rule_of(statements: Sequence[ast.stmt]) -> str:
         return "adam" if "velocity" in kinds else "rmsprop"
     if "squares" in kinds:
         return "adagrad"
-    return "momentum" if "velocity" in kinds else "sgd"
+    return "momentum" if "velocity" in kinds else "gd"
 
 
 def _accumulates(node: ast.stmt) -> str | None:

@@ -1,0 +1,92 @@
+"""The student's experiments: what was changed, what it did, whether that is shown, explained and true."""
+
+from __future__ import annotations
+
+import re
+
+from grader.experiments.claims import Statement, explanation, statements
+from grader.experiments.measure import effect
+from grader.experiments.trials import Trial, trials
+from grader.model import CellRun, Evidence, Experiment
+
+__all__ = ["experiments"]
+
+
+def experiments(evidence: Evidence) -> tuple[Experiment, ...]:
+    """List every changed hyperparameter, run by run, with what was measured and what the student says of it."""
+    made = trials(evidence)
+    said = statements(evidence.prose)
+    return tuple(_experiment(trial, made, said, evidence) for trial in made)
+
+
+def _experiment(trial: Trial, made: tuple[Trial, ...], said: tuple[Statement, ...], evidence: Evidence) -> Experiment:
+    start, stop = _surroundings(trial, evidence)
+    near = [each for each in said if start < each.cell < stop and _own(each, trial, evidence)]
+    beside = [t for t in made if start <= t.cell <= stop]
+    words = explanation(trial, near, trials=beside, others=(*evidence.base_matches, *evidence.matches))
+    run = trial.run
+    return Experiment(
+        name=trial.name,
+        cell=trial.cell,
+        before=trial.before,
+        after=trial.after,
+        effect=effect(run, trial.reference, name=trial.name) if run else None,
+        steps=run.steps if run else None,
+        final_loss=run.final_loss if run else None,
+        illustrated=_illustrated(trial, evidence),
+        explained=words.explained,
+        claim=words.claim,
+        quote=words.quote,
+    )
+
+
+# -- what is near ------------------------------------------------------------------------------------
+
+
+def _training(evidence: Evidence) -> list[int]:
+    """List the cells in which something is trained."""
+    return sorted({run.cell for run in evidence.matches} | {change.cell for change in evidence.changes})
+
+
+def _surroundings(trial: Trial, evidence: Evidence) -> tuple[int, int]:
+    """Return the training cells before and after; what stands after the last one may sum up all of them."""
+    cells = _training(evidence)
+    earlier = [cell for cell in cells if cell < trial.cell]
+    later = [cell for cell in cells if cell > trial.cell]
+    return (earlier[-1] if earlier else 0), (later[0] if later else 10**9)
+
+
+def _own(statement: Statement, trial: Trial, evidence: Evidence) -> bool:
+    """Comments of another training cell speak of that cell."""
+    return statement.cell == trial.cell or statement.cell not in _training(evidence)
+
+
+# -- whether it is shown -------------------------------------------------------------------------------
+
+
+def _illustrated(trial: Trial, evidence: Evidence) -> bool:
+    """Say whether the run's cell, or one before the next training, shows a figure or prints a number.
+
+    A later cell counts as well when it shows a figure and uses the names that hold the run's history.
+    """
+    cells = {cell.index: cell for cell in evidence.run.cells} if evidence.run else {}
+    _, stop = _surroundings(trial, evidence)
+    if any(_shows(run) for index, run in cells.items() if trial.cell <= index < stop):
+        return True
+    names = _roots(trial.run.names) if trial.run else set()
+    again = {n for m in evidence.matches if m.cell > trial.cell for n in _roots(m.names)}
+    sources = {cell.index: cell.source for cell in evidence.notebook.cells} if evidence.notebook else {}
+    later = [index for index, run in cells.items() if index >= stop and run.images]
+    return any(_uses(sources.get(index, ""), names - again) for index in later)
+
+
+def _shows(run: CellRun) -> bool:
+    return bool(run.images) or re.search(r"\d", run.printed) is not None
+
+
+def _roots(names: tuple[str, ...]) -> set[str]:
+    return {match.group() for name in names if (match := re.match(r"[^\W\d]\w*", name))}
+
+
+def _uses(source: str, names: set[str]) -> bool:
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source) for name in names)

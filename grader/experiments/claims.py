@@ -1,0 +1,273 @@
+"""Whether what the student writes about a change agrees with what was measured.
+
+A wrong "contradicts" would accuse a student who is right, so it needs everything at once: a sentence in plain words,
+without condition, negation or phases, about this very value or this direction, one effect in the clause, and a
+measurement that is clear against every run it may be compared with. Whatever is less is "not-judged".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from grader.experiments import words
+from grader.experiments.measure import CLEARLY, FASTER, SLOWER, Comparison, comparison
+from grader.experiments.trials import Trial, close, number
+from grader.experiments.words import Said
+from grader.model import Claim, Match, Prose
+
+LONGEST_QUOTE = 300
+OPPOSITE: dict[Said, Said] = {"faster": "slower", "slower": "faster", "closer": "farther", "farther": "closer"}
+
+
+class Statement(NamedTuple):
+    """A sentence about a hyperparameter: the sentence, and the context that names what it speaks of."""
+
+    cell: int
+    line: int
+    sentence: str
+    subject: str
+
+
+class Explanation(NamedTuple):
+    """Whether a change is explained, how the explanation stands to the measurement, and the sentence that decided."""
+
+    explained: bool
+    claim: Claim
+    quote: str
+
+
+def statements(prose: Sequence[Prose]) -> tuple[Statement, ...]:
+    """Cut prose into sentences; one that names no hyperparameter speaks of the last one named in its cell."""
+    found: list[Statement] = []
+    context, cell = "", 0
+    for line in prose:
+        if (line.cell, line.kind) != (cell, line.kind) or line.kind == "comment":
+            context, cell = "", line.cell
+        for sentence in words.sentences(line.text):
+            if _named(sentence):
+                context = sentence
+                found.append(Statement(line.cell, line.line, sentence, sentence))
+            elif context:
+                found.append(Statement(line.cell, line.line, sentence, f"{context} {sentence}"))
+    return tuple(found)
+
+
+def _named(sentence: str) -> bool:
+    patterns = (*words.NAMES.values(), *words.RULES.values())
+    return any(pattern.search(sentence) for pattern in patterns)
+
+
+def explanation(
+    trial: Trial, near: Sequence[Statement], *, trials: Sequence[Trial], others: Sequence[Match]
+) -> Explanation:
+    """Judge the sentences near a change; `trials` are what they may speak of, `others` the runs to compare with."""
+    about = [each for each in near if _is_about(trial, each, trials)]
+    if not about:
+        return Explanation(False, "none", "")
+    verdicts = [(_claim(trial, each, trials, others), each.sentence) for each in about]
+    claim = _together({claim for claim, _ in verdicts})
+    quote = next((sentence for c, sentence in verdicts if c == claim), verdicts[0][1])
+    return Explanation(True, claim, quote[:LONGEST_QUOTE])
+
+
+def _together(claims: set[Claim]) -> Claim:
+    """Sentences that speak for and against leave it open."""
+    decided = claims - {"not-judged", "none"}
+    return decided.pop() if len(decided) == 1 else "not-judged"
+
+
+# -- what a sentence is about ------------------------------------------------------------------------
+
+
+def _is_about(trial: Trial, statement: Statement, trials: Sequence[Trial]) -> bool:
+    """Say whether a sentence names the changed hyperparameter (and no other value of it) and an effect."""
+    if not any(words.effects(clause) for clause in words.clauses(statement.sentence)):
+        return False
+    if not _names(trial, statement.subject) or _other_rule(trial, statement.subject):
+        return False
+    said = words.values(statement.subject)
+    mine = number(trial.after)
+    known = {number(v) for t in trials if t.name == trial.name for v in (t.before, t.after)} - {None}
+    named = [value for value in known if any(close(value, s) for s in said)]
+    return not named or any(close(mine, value) for value in named)
+
+
+def _names(trial: Trial, text: str) -> bool:
+    if trial.name == "optimizer":
+        pattern = words.RULES.get(trial.after or "")
+        return pattern is not None and pattern.search(text) is not None
+    pattern = words.NAMES.get(trial.name)
+    return pattern is not None and pattern.search(text) is not None
+
+
+def _other_rule(trial: Trial, text: str) -> bool:
+    """Say whether a sentence speaks of another optimizer only."""
+    rule = trial.run.rule if trial.run else None
+    subject, _ = words.apart(text)
+    named = {name for name, pattern in words.RULES.items() if pattern.search(subject)} - {"gd"}
+    if trial.name == "optimizer" or rule is None or not named or trial.name in ("momentum", "rho"):
+        return False
+    return rule not in named
+
+
+# -- what it says, against what was measured -----------------------------------------------------------
+
+
+def _claim(trial: Trial, statement: Statement, trials: Sequence[Trial], others: Sequence[Match]) -> Claim:
+    if trial.run is None or trial.run.effect is None or trial.name == "data":
+        return "not-judged"
+    return _together(set(_answers(trial, statement, trials, _comparisons(trial, others))))
+
+
+def _comparisons(trial: Trial, others: Sequence[Match]) -> tuple[Comparison, ...]:
+    """Compare the run with its reference first, then with every run that the student may have in mind."""
+    runs = ([trial.reference] if trial.reference else []) + [o for o in others if o is not trial.run]
+    unique = list({id(run): run for run in runs}.values())
+    return tuple(comparison(trial.run, run) for run in unique) if trial.run else ()
+
+
+def _answers(
+    trial: Trial, statement: Statement, trials: Sequence[Trial], comparisons: tuple[Comparison, ...]
+) -> Iterator[Claim]:
+    """Judge clause by clause; a clause without a subject of its own inherits the one before it."""
+    subject = statement.subject if statement.subject != statement.sentence else ""
+    for clause in words.clauses(statement.sentence):
+        if _named(clause):
+            subject = clause
+        said = words.effects(clause)
+        if said:
+            yield _clause_claim(trial, clause, subject or statement.subject, said, statement, trials, comparisons)
+
+
+def _clause_claim(  # the one place where all circumstances meet
+    trial: Trial,
+    clause: str,
+    subject: str,
+    said: tuple[Said, ...],
+    statement: Statement,
+    trials: Sequence[Trial],
+    comparisons: tuple[Comparison, ...],
+) -> Claim:
+    if not _names(trial, subject) and not _has_value(trial, subject):
+        return "not-judged"
+    spoken, _ = words.apart(subject)
+    turned = _turned(trial, spoken, subject)
+    plain_words = not words.HEDGE.search(statement.sentence) and not words.PHASE.search(statement.sentence)
+    certain = plain_words and not turned and len(said) == 1 and _is_this_one(trial, spoken, trials)
+    verdicts: set[Claim] = set()
+    for effect in said:
+        if words.negated(clause, effect):
+            verdicts.add(_negated(trial, effect, comparisons) if not turned else "not-judged")
+            continue
+        meant = OPPOSITE.get(effect) if turned else effect
+        verdicts.add("not-judged" if meant is None else _against(trial, meant, comparisons))
+    if "contradicts" in verdicts and not certain:
+        verdicts = (verdicts - {"contradicts"}) | {"not-judged"}
+    return verdicts.pop() if len(verdicts) == 1 else "not-judged"
+
+
+def _has_value(trial: Trial, text: str) -> bool:
+    value = number(trial.after)
+    return value is not None and any(close(value, said) for said in words.values(text))
+
+
+def _turned(trial: Trial, spoken: str, subject: str) -> bool:
+    """Say whether the clause speaks of the opposite: "a smaller lr is slower" beside a larger one."""
+    if _has_value(trial, spoken):
+        return False
+    if _has_value(trial, subject):
+        return True
+    if trial.name == "optimizer":
+        return not _names(trial, spoken)
+    before = number(trial.before)
+    if before is not None and any(close(before, said) for said in words.values(spoken)):
+        return True
+    way = words.direction(spoken, trial.name)
+    return way != 0 and trial.direction != 0 and way != trial.direction
+
+
+def _is_this_one(trial: Trial, spoken: str, trials: Sequence[Trial]) -> bool:
+    """Say whether the clause can mean no other change than this one."""
+    if trial.name != "optimizer":
+        others = {name for name, pattern in words.NAMES.items() if pattern.search(spoken)} - {trial.name, "optimizer"}
+        if others & {t.name for t in trials}:
+            return False
+    if _has_value(trial, spoken):
+        return True
+    same = {t.after for t in trials if t.name == trial.name and t.direction == trial.direction}
+    way = words.direction(spoken, trial.name)
+    if trial.name == "optimizer":
+        rivals = [name for name, pattern in words.RULES.items() if pattern.search(spoken)]
+        return rivals == [trial.after]
+    return len(same) == 1 and (
+        way == trial.direction != 0 or (way == 0 and len({t.after for t in trials if t.name == trial.name}) == 1)
+    )
+
+
+def _against(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) -> Claim:
+    """Compare one plain effect with the measurement; only a clear difference contradicts."""
+    state = trial.run.effect if trial.run else None
+    match effect:
+        case "diverges":
+            return "agrees" if state == "diverging" else "contradicts" if state == "converged" else "not-judged"
+        case "oscillates":
+            return "agrees" if state == "oscillating" else "not-judged"
+        case "converges":
+            return "agrees" if state == "converged" else "contradicts" if state == "diverging" else "not-judged"
+        case "not-converged":
+            return "contradicts" if state == "converged" else "agrees"
+        case "faster" | "slower":
+            return _speed(trial, effect, comparisons, state)
+        case "closer" | "farther":
+            return _height(effect, comparisons, state)
+        case "no-change":
+            return _no_change(comparisons, state)
+
+
+def _speed(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
+    if state == "diverging":
+        return "contradicts" if effect == "faster" else "not-judged"
+    speeds = [c.speeds for c in comparisons if c.speeds]
+    if trial.name == "iteration" or not speeds:
+        return "not-judged"  # a longer run of the same path is neither faster nor slower
+    if effect == "faster":
+        agrees = any(min(s) <= FASTER for s in speeds)
+        against = all(min(s) >= CLEARLY for s in speeds)
+    else:
+        agrees = any(max(s) >= SLOWER for s in speeds)
+        against = all(max(s) <= 1 / CLEARLY for s in speeds)
+    return "agrees" if agrees else "contradicts" if against else "not-judged"
+
+
+def _height(effect: Said, comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
+    if state == "diverging":
+        return "contradicts" if effect == "closer" else "agrees"
+    heights = [c.height for c in comparisons if c.height is not None]
+    if not heights:
+        return "not-judged"
+    if effect == "closer":
+        agrees, against = min(heights) < 1.0, min(heights) >= CLEARLY
+    else:
+        agrees, against = max(heights) > 1.0, max(heights) <= 1 / CLEARLY
+    return "agrees" if agrees else "contradicts" if against else "not-judged"
+
+
+def _no_change(comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
+    if state == "diverging":
+        return "contradicts"
+    same = [c for c in comparisons if c.height is not None and FASTER <= c.height <= SLOWER]
+    return "agrees" if same else "not-judged"
+
+
+def _negated(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) -> Claim:
+    """Judge "does not diverge" or "is not faster": it may agree, and never contradicts."""
+    if effect == "converges":
+        return _against(trial, "not-converged", comparisons)
+    if effect in ("diverges", "oscillates"):
+        return "not-judged" if _against(trial, effect, comparisons) == "agrees" else "agrees"
+    first = comparisons[0].speed if comparisons else None
+    if effect in ("faster", "slower") and first is not None:
+        is_so = first <= FASTER if effect == "faster" else first >= SLOWER
+        return "not-judged" if is_so else "agrees"
+    return "not-judged"

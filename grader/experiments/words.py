@@ -1,0 +1,378 @@
+"""What students call hyperparameters and effects, in English and in Chinese, and how a text is cut into sentences.
+
+Every line of a word list is a regular expression. Latin words are bounded by lookarounds, not by a word boundary: to a
+regular expression a Chinese character is a word character, so that a boundary would miss the lr in "lr變大".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Said = Literal[
+    "faster", "slower", "diverges", "oscillates", "converges", "not-converged", "closer", "farther", "no-change"
+]
+
+
+def _list(latin: str, chinese: str = "") -> re.Pattern[str]:
+    """Compile a word list, one expression a line; Latin ones stand alone, Chinese ones anywhere."""
+    alone = "|".join(line.strip() for line in latin.splitlines() if line.strip())
+    anywhere = [line.strip() for line in chinese.splitlines() if line.strip()]
+    return re.compile("|".join([rf"(?<![A-Za-z_])(?:{alone})(?![A-Za-z_])", *anywhere]), re.IGNORECASE)
+
+
+# -- what a text speaks of -----------------------------------------------------------------------------
+
+_START = r"""
+    initial(?:i[sz]ation)?
+    start(?:s|ed|ing)?
+    init
+"""
+_START_ZH = """
+    初始|初值
+    起始|起點|起点
+    開始的位置|开始的位置
+"""
+
+NAMES: dict[str, re.Pattern[str]] = {
+    "lr": _list(
+        r"""
+        learning[ _-]*rates?
+        step[ _-]*sizes?
+        lrs?
+        eta|alpha|rates?
+        """,
+        """
+        學習率|学习率|學習速率|学习速率|學習速度|学习速度
+        步長|步长|步幅
+        η|α
+        """,
+    ),
+    "iteration": _list(
+        r"""
+        iterations?|iters?|n_?iters?
+        epochs?
+        (?:number of |more |fewer )(?:training )?(?:steps|updates)
+        """,
+        """
+        迭代|疊代|叠代|迴圈|回合
+        (?:訓練|训练|更新)?(?:次數|次数)
+        步數|步数|輪數|轮数
+        """,
+    ),
+    "b": _list(r"b|bias|intercept" + "\n" + _START, "偏差|偏置|偏移|截距" + _START_ZH),
+    "w": _list(r"w|weights?|slope" + "\n" + _START, "權重|权重|斜率" + _START_ZH),
+    "momentum": _list(r"momentum|gamma|beta|mu|lambda|m", "動量|动量|慣性|惯性|γ|β|λ|μ"),
+    "rho": _list(r"rho|decay(?: rate)?|alpha|gamma|beta", "衰減|衰减|ρ|α|γ|β"),
+    "eps": _list(r"eps(?:ilon)?", "ε|ϵ"),
+    "beta1": _list(r"beta_?1?|momentum", "β1?|β₁"),
+    "beta2": _list(r"beta_?2?", "β2?|β₂"),
+    "batch": _list(r"(?:mini-?)?batch(?:[ _-]?size)?", "批次|批量|小批"),
+    "data": _list(r"data(?:set)?|points?|samples?|outliers?|x_data|y_data", "資料|数据|數據|樣本|样本|離群|异常|點"),
+    "optimizer": _list(
+        r"optimi[sz]ers?|methods?|algorithms?|update rules?",
+        "優化器|优化器|最佳化|演算法|算法|方法|更新規則|更新规则",
+    ),
+}
+RULES: dict[str, re.Pattern[str]] = {
+    "gd": _list(r"(?:plain |vanilla |standard |ordinary |stochastic )?gradient descent|s?gd", "(?:隨機|随机)?梯度下降"),
+    "momentum": _list(r"momentum|heavy ball", "動量|动量"),
+    "nesterov": _list(r"nesterov|nag"),
+    "adagrad": _list(r"ada-?grad"),
+    "rmsprop": _list(r"rms-?prop"),
+    "adam": _list(r"adam"),
+}
+
+# -- what it says happened -----------------------------------------------------------------------------
+
+_HOW_MUCH = r"(?:much |even |a bit |slightly |far )?"
+_LOSS = r"(?:loss|error|cost)"
+_LOSS_ZH = "(?:損失|损失|loss|誤差|误差)[^，。,]{0,6}"
+_ARRIVE = r"(?:converg\w*|reach\w*|arriv\w*|get there|got there)"
+_ARRIVE_ZH = "(?:收斂|收敛|到達|到达|抵達|達到|达到|走到|到最)"
+
+EFFECTS: dict[Said, re.Pattern[str]] = {
+    "no-change": _list(
+        r"""
+        no (?:visible |obvious |significant |noticeable |real |big |clear )?(?:changes?|differences?|effects?|impact)
+        (?:almost |nearly |about |exactly |practically )?the same
+        similar(?:ly)?|identical|unchanged
+        (?:does|do|did)(?: not|n't) (?:change|matter|make a difference)
+        hardly (?:changes?|differs?)
+        """,
+        """
+        (?:沒有?|没有?|無|无)(?:什麼|什么|太大|明顯|明显|顯著|显著|太多)*的?(?:變化|变化|差別|差别|差異|差异|影響|影响|改變|改变|不同|區別|区别)
+        幾乎一樣|几乎一样|差不多|一樣的|一模一樣|不變|不变|相同
+        (?:影響|影响|變化|变化|差異|差异|差別|差别)不大
+        """,
+    ),
+    "diverges": _list(
+        r"""
+        diverg\w*
+        explod\w*|blow(?:s|n|ing)? up|blew up
+        overflow\w*|nan|infinit\w*|inf
+        """,
+        """
+        發散|发散
+        爆炸|爆掉|溢位|溢出
+        無限大|无限大|無窮|无穷
+        """,
+    ),
+    "oscillates": _list(
+        r"""
+        oscillat\w*|bounc\w*|zig-?zag\w*|swing\w*|jump\w*
+        overshoot\w*|overshot
+        unstable|back and forth
+        """,
+        """
+        震盪|震蕩|震荡|振盪|振蕩|振荡|擺盪|摆荡|擺動
+        來回|来回|跳來跳去|跳来跳去|抖動|抖动
+        不穩定|不稳定
+        """,
+    ),
+    "slower": _list(
+        r"slow(?:er|ly|s|ed|ing)?(?: down)?|sluggish\w*"
+        "\n"
+        rf"(?:tak(?:es?|ing)|took) {_HOW_MUCH}a? ?(?:long(?:er)?|more)(?: (?:time|steps|iterations))?"
+        "\n"
+        r"need(?:s|ed)? (?:many |much )?more (?:time|steps|iterations)",
+        """
+        慢|緩|缓
+        較久|较久|更久|耗時|耗时
+        需要更多|要更多
+        """,
+    ),
+    "faster": _list(
+        r"""
+        fast(?:er|est)?|quick(?:er|ly)?|rapid(?:ly)?
+        speeds?(?: it)? up|sped up|accelerat\w*
+        sooner|earlier|less time
+        fewer (?:iterations|steps)
+        """,
+        """
+        快(?!要)
+        加速|迅速
+        更早|較早|较早
+        """,
+    ),
+    "closer": _list(
+        r"clos(?:e|er|est)(?= to)|closer|nearer|better|improv\w+"
+        "\n"
+        rf"(?:lower|smaller|less) (?:final )?{_LOSS}"
+        "\n"
+        rf"{_LOSS} (?:is|was|becomes?|became|gets?|got) {_HOW_MUCH}(?:lower|smaller)",
+        f"""
+        接近|靠近|逼近|貼近|贴近
+        {_LOSS_ZH}(?:更小|較小|较小|變小|变小|更低|較低|较低|降低|下降)
+        更好|較好|较好|變好|变好|改善
+        """,
+    ),
+    "farther": _list(
+        r"f[au]rther(?: away)?|far (?:away )?from|worse"
+        "\n"
+        rf"(?:higher|larger|bigger) (?:final )?{_LOSS}"
+        "\n"
+        rf"{_LOSS} (?:is|was|becomes?|became|gets?|got) {_HOW_MUCH}(?:higher|larger|bigger)",
+        f"""
+        更遠|更远|較遠|较远|很遠|很远|還差|还差
+        (?:離|离|距)[^，。,]{{0,8}}(?:遠|远)
+        {_LOSS_ZH}(?:更大|較大|较大|變大|变大|更高|較高|较高|上升|變高|变高)
+        更差|較差|较差|變差|变差
+        """,
+    ),
+    "not-converged": _list(
+        r"(?:not|never|cannot|no longer|fail(?:s|ed)? to|unable to|yet to|without)"
+        rf" ?(?:yet |fully |really |quite |be able to |even )*{_ARRIVE}"
+        "\n"
+        rf"[a-z]+n't (?:yet |fully |really |quite |even )*{_ARRIVE}"
+        "\n"
+        r"(?:gets?|got|is|was) stuck|stop(?:s|ped) (?:too early|before|halfway)|not enough",
+        f"""
+        (?:還沒有?|还没有?|尚未|仍未|並未|并未|没有?|沒有?|無法|无法|不能|不會|不会|未能|未|來不及|来不及)[^，。,]{{0,4}}{_ARRIVE_ZH}
+        不收斂|不收敛|收斂不了|收敛不了|到不了|走不到
+        卡住|停滯|停滞|不夠|不够|不足
+        """,
+    ),
+    "converges": _list(
+        r"converg\w*"
+        "\n"
+        r"(?:reach|arriv|get|got|goes|comes?)(?:e[sd]|s)? (?:\w+ ){0,2}"
+        r"(?:the )?(?:global )?(?:minim\w*|optim\w*|target|goal|x mark|cross|solution|answer)",
+        """
+        收斂|收敛
+        (?:到達|到达|抵達|達到|达到|走到)[^，。,]{0,4}(?:最|目標|目标|終點|终点|標記|标记)
+        """,
+    ),
+}
+
+# -- how it is said --------------------------------------------------------------------------------------
+
+NEGATION = _list(
+    r"""
+    not|never|no|neither|nor|without|cannot
+    hardly|barely|less
+    instead of|rather than
+    [a-z]+n't
+    """,
+    "不|沒|没|無|无|未|非|別",
+)
+HEDGE = _list(
+    r"""
+    may|might|could|can|would|should|want\w*|try|let's|hope\w*
+    if|when|whenever|unless|until|otherwise|although|though|except
+    usually|generally|often|sometimes|tends?|almost|only|too
+    probably|maybe|possibly|perhaps|seems?|appears?
+    expect\w*|think|thought|guess|theor\w+|suppos\w+|predict\w*|assum\w+|hypothes\w+
+    """,
+    """
+    可能|也許|也许|或許|或许|似乎|好像|看似
+    如果|若|假如|假設|假设|要是|當|当|除非|否則|否则|雖|虽
+    通常|一般|容易|應該|应该|會不會|会不会|理應|照理|本來|原本
+    理論|理论|預期|预期|預測|预测|以為|以为|猜|想|希望|為了|为了
+    太|過大|过大|過小|过小|過高|过高|過低|过低
+    [?？]
+    """,
+)
+PHASE = _list(
+    r"""
+    at first|first|initially|in the beginning|at the beginning|at the start|early
+    later|finally|eventually|in the end|at the end|then|after|before|until|near
+    """,
+    """
+    一開始|一开始|起初|剛開始|刚开始|前期|初期|前面
+    後期|后期|後來|后来|最後|最后|最終|最终|之後|之后|然後|然后|接著|後面|到了
+    """,
+)
+UP = _list(
+    r"""
+    large|larger|big|bigger|high|higher|great|greater|huge|more|longer
+    increas\w*|rais\w*|rising|doubl\w*|up
+    """,
+    """
+    大|高|多
+    提升|增|加到|拉長|拉长|加倍
+    """,
+)
+DOWN = _list(
+    r"""
+    small|smaller|low|lower|less|tiny|fewer|shorter
+    decreas\w*|reduc\w*|halv\w*|down
+    """,
+    """
+    小|低|少
+    減|减|縮短|缩短
+    """,
+)
+
+# -- sentences, clauses, comparisons ---------------------------------------------------------------------
+
+_SENTENCE = re.compile(r"(?<=[。！？!?；;])|(?<=[.])(?=\s+[A-Z(\u4e00-\u9fff]|\s*$)|\n")
+_CLAUSE = re.compile(
+    r"[，,；;：:]"
+    r"|\s+(?:but|while|whereas|however|although|though|yet|and then|because|since)\s+"
+    r"|但是?|而且?|不過|不过|可是|然而|卻|却|因為|因为|所以",
+    re.IGNORECASE,
+)
+_OBJECT = re.compile(
+    r"(?:than|compared (?:to|with)|in comparison (?:to|with)|relative to|unlike|instead of|rather than)\s[^,.;，。；]*"
+    r"|(?:比起|相較於|相較|相较于|相比於|相比于|相对于|相對於|不像|不同於)[^，,。；]*"
+    r"|(?:與|和|跟|同)[^，,。；]{1,30}?(?:相比|相較|比較起來|比起來)"
+    r"|比(?!較|较|例|起)[^，,。；]{1,30}?(?=更|還|还|收|快|慢|好|差|來|来|要|大|小|高|低|早|晚|接近|靠近|少|多)",
+    re.IGNORECASE,
+)
+
+
+def sentences(text: str) -> tuple[str, ...]:
+    """Cut a text after full stops of both scripts and at line ends, never inside 0.001."""
+    return tuple(part.strip(" \t*#>-|") for part in _SENTENCE.split(text) if part and part.strip(" \t*#>-|"))
+
+
+def clauses(sentence: str) -> tuple[str, ...]:
+    """Cut a sentence where its subject or its direction may turn; a comma inside a number stays."""
+    whole = re.sub(r"(?<=\d),(?=\d{3})", "", sentence)
+    return tuple(part.strip() for part in _CLAUSE.split(whole) if part and part.strip())
+
+
+def apart(sentence: str) -> tuple[str, str]:
+    """Part a comparison into what is spoken of and what it is compared with."""
+    objects = " ".join(match.group() for match in _OBJECT.finditer(sentence))
+    return _OBJECT.sub(" ", sentence), objects
+
+
+# -- numbers ---------------------------------------------------------------------------------------------
+
+_TIMES = re.compile(r"\d+(?:\.\d+)?\s*(?:倍|[x×](?![\d ]*10)|-?fold|times(?![A-Za-z]))", re.IGNORECASE)
+_POWER = re.compile(
+    r"(?<![\w.^])(?P<sign>[-−]?)(?:(?P<mantissa>\d+\.?\d*|\.\d+)\s*(?:[*×x·]|\\times|\\cdot)\s*)?"
+    r"10\s*(?:\*\*|\^)\s*[{(]?(?P<power>[-−]?\d+)[})]?"
+)
+_NUMBER = re.compile(
+    r"(?<![A-Za-z_\d.^])(?P<plain>[-−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+−]?\d+)?)"
+    r"\s*(?P<unit>萬|万|千|百萬|百万|k(?![A-Za-z])|million)?"
+)
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_UNITS = {"萬": 1e4, "万": 1e4, "千": 1e3, "百萬": 1e6, "百万": 1e6, "k": 1e3, "million": 1e6}
+
+
+def values(text: str) -> frozenset[float]:
+    """Read the numbers of a text: 1e-6, 0.000001, 10^-6, 10⁻⁶, 2×10^-7, 200,000 and 20萬; but no "10 times"."""
+    spelled = re.sub(r"10([⁻⁰¹²³⁴-⁹]+)", lambda m: "10^" + m.group(1).translate(_SUPERSCRIPT), text)
+    powers = [_power(match) for match in _POWER.finditer(spelled)]
+    rest = _TIMES.sub(" ", _POWER.sub(" ", spelled))
+    return frozenset(v for v in (*powers, *(_plain(match) for match in _NUMBER.finditer(rest))) if v is not None)
+
+
+def _ascii(text: str) -> str:
+    return text.replace("−", "-").replace(",", "")
+
+
+def _power(match: re.Match[str]) -> float | None:
+    try:
+        size = float(match["mantissa"] or "1") * 10.0 ** int(_ascii(match["power"]))
+    except (ValueError, OverflowError):
+        return None
+    return -size if match["sign"] else size
+
+
+def _plain(match: re.Match[str]) -> float | None:
+    try:
+        return float(_ascii(match["plain"])) * _UNITS.get((match["unit"] or "").lower(), 1.0)
+    except ValueError:
+        return None
+
+
+# -- what a clause says ------------------------------------------------------------------------------------
+
+
+def effects(text: str) -> tuple[Said, ...]:
+    """List what a clause says happened; "converges faster" is about speed, "does not converge" about arriving."""
+    found: list[Said] = []
+    rest = text
+    for name, pattern in EFFECTS.items():
+        if pattern.search(rest):
+            found.append(name)
+            if name in ("no-change", "not-converged"):
+                rest = pattern.sub(" ", rest)
+    if "converges" in found and {"faster", "slower"} & set(found):
+        found.remove("converges")
+    return tuple(found)
+
+
+def negated(text: str, effect: Said) -> bool:
+    """Say whether an effect's word stands shortly after a negation."""
+    match = EFFECTS[effect].search(text)
+    if match is None or effect in ("no-change", "not-converged"):
+        return False
+    before = text[max(0, match.start() - 24) : match.start()]
+    return NEGATION.search(before) is not None or NEGATION.search(text[match.end() : match.end() + 2]) is not None
+
+
+def direction(text: str, name: str) -> int:
+    """Say whether a text speaks of a larger (1) or smaller (-1) hyperparameter; 0 where neither or both are near it."""
+    found = set()
+    for mention in NAMES.get(name, NAMES["optimizer"]).finditer(text):
+        window = text[max(0, mention.start() - 18) : mention.start()] + " " + text[mention.end() : mention.end() + 14]
+        for effect in ("faster", "closer", "farther"):
+            window = EFFECTS[effect].sub(" ", window)  # "loss is higher" is no higher learning rate
+        found |= {sign for sign, words in ((1, UP), (-1, DOWN)) if words.search(window)}
+    return found.pop() if len(found) == 1 else 0
