@@ -1,0 +1,244 @@
+"""Which rule a run follows: declared numbers first, then the exact interval of the learning rate, then closed forms.
+
+A rule is screened on the first 300 steps and judged on all of them. A rate or an eps that is not declared is read off
+the run; such an estimate can show that a run is right, never that it is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from grader.verify import bounds
+from grader.verify.rules import USUAL_EPSILONS, Form, forms, rooted, scales
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from grader.model import Floats
+    from grader.verify.bounds import Direction, Gradient, Interval, Steps
+    from grader.verify.said import Said
+
+PREFIX = 300
+FEWEST = 3
+DECIDES = 50  # informative steps that leave room for one rule only
+
+
+class Rate(NamedTuple):
+    """A learning rate: `value` is its height for the sum of squares, `stated` what a notebook would call it.
+
+    `scale` is the loss that lies between the two; `declared` says that the notebook states it.
+    """
+
+    value: float
+    stated: float
+    scale: str | None
+    declared: bool
+
+
+class Fit(NamedTuple):
+    """A form with its rates (one, or one a parameter), and how far every step of the run is from it."""
+
+    form: Form
+    rates: tuple[Rate, ...]
+    worst: float
+    first: int | None  # the first step (from 0) beyond the rounding tier
+
+    @property
+    def lr(self) -> Floats:
+        """The rates as a column, for every parameter or for each."""
+        return np.array([[rate.value] for rate in self.rates])
+
+    @property
+    def declared(self) -> bool:
+        """Whether every rate is stated in the notebook."""
+        return all(rate.declared for rate in self.rates)
+
+
+def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[Fit]:
+    """Every form that the run follows to within the rounding tier, the likeliest first; empty if there is none."""
+    short, g = bounds.prefix(history, PREFIX), first(gradient, PREFIX)
+    decided = bounds.informative(short) >= DECIDES
+    survivors: list[Fit] = []
+    for fit in screen(short, g, forms(said, size), said, size):
+        if decided and fit.declared and len(fit.rates) == 1:
+            judged = at_full_length(history, gradient, fit, said, size)
+            if judged.worst <= bounds.MATCHES:
+                return [judged]
+        survivors.append(fit)
+    fits = _judge(history, gradient, survivors, said, size)
+    if fits and fits[0].worst <= bounds.MATCHES:
+        return fits
+    opened = (opened for form in forms(said, size) for opened in open_eps(short, g, form, said, size))
+    with_eps = _judge(history, gradient, list(screen(short, g, opened, said, size)), said, size)
+    return sorted([*fits, *with_eps], key=lambda fit: fit.worst > bounds.MATCHES)
+
+
+def first(gradient: Gradient, count: int) -> Gradient:
+    """The gradients of the first `count` steps."""
+    return type(gradient)(gradient.g[:, :count], gradient.error[:, :count], gradient.u)
+
+
+def screen(history: Steps, gradient: Gradient, tried: Iterable[Form], said: Said, size: int) -> Iterator[Fit]:
+    """The forms that some learning rate fits; not yet judged."""
+    for form in tried:
+        direction = form.direction(gradient)
+        rates = read_rates(history, direction, form, said, size)
+        if rates is not None and all(rate.value > 0 for rate in rates):
+            yield Fit(form, rates, np.inf, 0)
+
+
+def read_rates(history: Steps, direction: Direction, form: Form, said: Said, size: int) -> tuple[Rate, ...] | None:
+    """The rates that fit every step; of those that are not declared, the ones within a single bound are closer.
+
+    Several rates need a few steps to prove anything: any first step fits one rate for each parameter.
+    """
+    rates = name_rates(bounds.rates(history, direction, slack=bounds.ROUNDING), form, said, size)
+    if rates is None or (len(rates) == 1 and rates[0].declared):
+        return rates
+    if len(rates) > 1 and bounds.informative(history) < FEWEST:
+        return None
+    return name_rates(bounds.rates(history, direction, slack=bounds.MATCHES), form, said, size) or rates
+
+
+def _doubt(fit: Fit, said: Said) -> tuple[int, int, int]:
+    """Sorts the forms that fit: one rate before several, declared numbers before guesses."""
+    guessed = sum(value not in said.positive for value in fit.form.hyper.values())
+    return len(fit.rates), int(not fit.declared), guessed
+
+
+def _judge(history: Steps, gradient: Gradient, survivors: Sequence[Fit], said: Said, size: int) -> list[Fit]:
+    """Hold the survivors against every step; once one follows the rule, the rest need not be tried at full length."""
+    passed: list[Fit] = []
+    for fit in sorted(survivors, key=lambda fit: _doubt(fit, said)):
+        if passed and history.length > PREFIX and passed[-1].worst <= bounds.MATCHES:
+            break
+        judged = at_full_length(history, gradient, fit, said, size)
+        if judged.worst <= bounds.ROUNDING:
+            passed.append(judged)
+    return passed
+
+
+def at_full_length(history: Steps, gradient: Gradient, fit: Fit, said: Said, size: int) -> Fit:
+    """Judge every step; where the screened rate or eps does not reach to the end, ask the whole run for it."""
+    direction = fit.form.direction(gradient)
+    judged = measure(history, direction, fit)
+    if judged.worst <= bounds.MATCHES or history.length <= PREFIX:
+        return judged
+    asked = [judged]
+    rates = read_rates(history, direction, fit.form, said, size)
+    if rates is not None:
+        asked.append(measure(history, direction, fit._replace(rates=rates)))
+    for form in open_eps(history, gradient, fit.form, said, size) if fit.form.eps == 0 else ():
+        direction = form.direction(gradient)
+        rates = read_rates(history, direction, form, said, size)
+        if rates is not None:
+            asked.append(measure(history, direction, fit._replace(form=form, rates=rates)))
+    return min(asked, key=lambda each: max(each.worst, bounds.MATCHES))
+
+
+def measure(history: Steps, direction: Direction, fit: Fit) -> Fit:
+    """How far every step is from the form."""
+    off = bounds.residual(history, direction, fit.lr).max(axis=0)
+    beyond = off > bounds.ROUNDING
+    return fit._replace(worst=float(off.max()), first=int(np.argmax(beyond)) if beyond.any() else None)
+
+
+# -- learning rates ------------------------------------------------------------------------------
+
+
+def name_rates(interval: Interval, form: Form, said: Said, size: int) -> tuple[Rate, ...] | None:
+    """One rate for all parameters, or one for each, or None where some step fits no rate."""
+    low, high = interval.joint()
+    if low <= high:
+        return (name_rate(low, high, form, said, size),)
+    if np.all(interval.low <= interval.high):
+        ends = zip(interval.low.tolist(), interval.high.tolist(), strict=True)
+        return tuple(name_rate(each_low, each_high, form, said, size) for each_low, each_high in ends)
+    return None
+
+
+def name_rate(low: float, high: float, form: Form, said: Said, size: int) -> Rate:
+    """A declared rate inside the interval, in some scale of the loss, else the shortest decimal there is."""
+    factors = scales(size) if form.linear else {"": 1.0}
+    if "momentum" in form.hyper and form.linear:  # an exponential average carries 1 - β
+        factors |= {f"{name}, ema": scale * (1 - form.hyper["momentum"]) for name, scale in factors.items()}
+    for rate in dict.fromkeys((*said.rates, *said.positive)):
+        for name, factor in factors.items():
+            if low <= rate * factor <= high:
+                return Rate(rate * factor, rate, name or None, declared=True)
+    shortest = {name: shortest_decimal(low / factor, high / factor) for name, factor in factors.items()}
+    name = min(shortest, key=lambda each: len(f"{shortest[each]:.17g}"))
+    return Rate(shortest[name] * factors[name], shortest[name], name or None, declared=False)
+
+
+def shortest_decimal(low: float, high: float) -> float:
+    """The number with the fewest digits in an interval, as a person would have typed it."""
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return high if np.isfinite(high) else max(low, 0.0) if np.isfinite(low) else 1.0
+    middle = low + (high - low) / 2
+    for digits in range(1, 17):
+        short = float(f"{middle:.{digits}g}")
+        if low <= short <= high:
+            return short
+    return middle
+
+
+# -- eps -----------------------------------------------------------------------------------------
+
+
+def open_eps(history: Steps, gradient: Gradient, form: Form, said: Said, size: int) -> list[Form]:
+    """The form with the eps that the run shows, beside the root and under it; none for rules without a root.
+
+    |top/d| = (√s + eps)/lr is a line in √s, and its square a line in s: two columns and weighted least squares.
+    """
+    parts = form.parts(gradient)
+    if parts.s is None:
+        return []
+    top, s, s_error = rooted(parts)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = np.abs(top.D / history.d)
+        doubt = top.error / np.abs(top.D) + history.room / np.abs(history.d) + s_error / (2 * s) + 8 * history.u
+        usable = np.isfinite(ratio) & np.isfinite(doubt) & (doubt < 0.5) & (s > 0)
+    if np.count_nonzero(usable) < 3:
+        return []
+    spread, r, weight = np.broadcast_to(s, ratio.shape)[usable], ratio[usable], 1.0 / doubt[usable]
+    with np.errstate(over="ignore"):
+        beside = _named_eps(_offset(np.sqrt(spread), r, weight), said, size, power=1)
+        under = _named_eps(_offset(spread, r**2, weight / 2), said, size, power=2)
+    return [_with_eps(form, "outside", *offer) for offer in beside] + [
+        _with_eps(form, "inside", *offer) for offer in under
+    ]
+
+
+def _with_eps(form: Form, place: str, stated: float, eps: float) -> Form:
+    hyper, convention = form.hyper | {"eps": stated}, form.convention | {"eps": place}
+    return form._replace(hyper=hyper, convention=convention, eps=eps, eps_inside=place == "inside")
+
+
+def _offset(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
+    """The offset eps in y ∝ x + eps with its standard error, each point weighed by how well it is known."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        rows = np.stack([x, np.ones_like(x)], axis=1) * (weight / y)[:, None]
+        scale = np.linalg.norm(rows, axis=0)
+        if not np.all(np.isfinite(scale) & (scale > 0)):
+            return np.nan, np.nan
+        covariance = np.linalg.pinv((rows / scale).T @ (rows / scale))
+        slope, offset = (covariance @ ((rows / scale).T @ weight)) / scale
+        error = 1e3 * np.sqrt(np.abs(covariance[1, 1])) / scale[1]
+        return float(offset / slope), float(error / abs(slope))
+
+
+def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: int) -> list[tuple[float, float]]:
+    """The eps of the run as (stated, in units of the sum of squares): named ones near the estimate, or itself."""
+    eps, error = estimate
+    if not np.isfinite(eps) or eps + error <= 0:
+        return []
+    named = [
+        (value, value / scale**power)
+        for value in dict.fromkeys((*said.epsilons, *USUAL_EPSILONS))
+        for scale in scales(size).values()
+        if abs(value / scale**power - eps) <= max(error, 1e-3 * eps)
+    ]
+    return named[:4] or ([(eps, eps)] if eps > 0 else [])

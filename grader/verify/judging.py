@@ -1,0 +1,266 @@
+"""From candidate series to matches: pair them, identify the rule, name the bug, measure the effect."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import numpy as np
+
+from grader.model import Curve, Divergence, LossMatch, Match, message
+from grader.verify import bounds, curves, diagnose, effects, losses, pair
+from grader.verify.identify import Fit, identify
+from grader.verify.said import Said, said, starts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from grader.model import Declared, Floats, Message, Names, RunVerdict, Scalar, Series
+    from grader.verify.bounds import Data, Gradient, Steps
+    from grader.verify.pair import Path, Samples
+
+MOST_STEPS = 1_000_000
+
+
+class View(NamedTuple):
+    """One way to read a path: its parameters in the model's order, the data behind it, its steps and gradients."""
+
+    names: tuple[str, ...]
+    theta: Floats
+    problem: Data
+    history: Steps
+    gradient: Gradient
+    notes: tuple[Message, ...] = ()
+
+
+class Ruling(NamedTuple):
+    """What is decided of a path under a view."""
+
+    view: View
+    verdict: RunVerdict
+    fits: tuple[Fit, ...] = ()
+    diagnosis: Message | None = None
+    divergence: Divergence | None = None
+    notes: tuple[Message, ...] = ()
+
+
+def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names) -> tuple[Match, ...]:
+    """Every training run among the candidates, in the order of the cells, each judged once."""
+    found: list[Match] = []
+    seen: set[str] = set()
+    for cell in sorted({each.cell for each in series}):
+        stated = said(declared, cell)
+        used: set[str] = set()
+        for path in pair.paths(series, cell, names):
+            digest = _digest(path.theta)
+            if digest in seen or used & set(path.names):
+                continue
+            match = _match(path, series, stated, starts(declared, cell), names)
+            if match is not None:
+                seen.add(digest)
+                used |= set(path.names)
+                found.append(msgspec.structs.replace(match, trace_digest=digest))
+    return tuple(diagnose.unused_velocity(found))
+
+
+def _digest(theta: Floats) -> str:
+    return "sha256:" + hashlib.sha256(np.ascontiguousarray(theta).data).hexdigest()
+
+
+def _match(
+    path: Path, series: Sequence[Series], stated: Said, begins: Sequence[tuple[float, float]], names: Names
+) -> Match | None:
+    """Judge one path; None if it is no run after all: names do not call it one, and no rule explains it."""
+    path, notes = _trimmed(path)
+    count = bounds.finite_steps(path.theta)
+    overflowed = count < path.theta.shape[1] - 1 and not _undefined(path.theta, count)
+    offered = pair.samples(series, path.cell, names)
+    if count < 1 or not offered:
+        return _unverifiable(path, count, stated, overflowed=overflowed) if path.named else None
+    theta = np.ascontiguousarray(path.theta[:, : min(count, MOST_STEPS) + 1])
+    views = list(_views(path, theta, offered, begins))
+    if not views:
+        return _unverifiable(path, count, stated, overflowed=overflowed) if path.named else None
+    ruling = _ruling(views, stated, named=path.named)
+    if ruling is None:
+        return None
+    if count < path.theta.shape[1] - 1 and not overflowed:
+        notes = (*notes, message("verify.not-a-number", step=count + 1))
+    if count > MOST_STEPS:
+        notes = (*notes, message("verify.more-steps", steps=count, judged=MOST_STEPS))
+    ruling = ruling._replace(notes=(*notes, *ruling.notes))
+    return _record(path, ruling, stated, pair.losses(series, path, names), count, overflowed=overflowed)
+
+
+def _trimmed(path: Path) -> tuple[Path, tuple[Message, ...]]:
+    """Leave out the zeros at the end of an array that was made too long."""
+    moved = np.flatnonzero(np.any(path.theta != 0, axis=0))
+    count = path.theta.shape[1] - 1 - int(moved[-1]) if len(moved) else 0
+    if count < 2:
+        return path, ()
+    return path._replace(theta=path.theta[:, :-count]), (message("verify.unused-end", count=count),)
+
+
+def _undefined(theta: Floats, count: int) -> bool:
+    """Whether the path ends in nan while it is still small: a division of zero by zero, no overflow."""
+    last, gone = theta[:, max(count, 0)], theta[:, count + 1]
+    return bool(np.all(np.isnan(gone) | (np.abs(gone) <= bounds.HUGE)) and np.all(np.abs(last) < 1e60))
+
+
+# -- views ---------------------------------------------------------------------------------------
+
+
+def _views(
+    path: Path, theta: Floats, offered: Sequence[Samples], begins: Sequence[tuple[float, float]]
+) -> Iterator[View]:
+    """Every reading of a path, the likeliest first: data by preference, parameters in both orders, shifted starts."""
+    u = bounds.unit(theta)
+    notes: tuple[Message, ...] = ()
+    if theta.shape[1] > 2 and np.all(theta[:, 0] == theta[:, 1]):
+        theta, notes = theta[:, 1:], (message("verify.first-state-twice"),)
+    for samples in offered:
+        for phi in _models(samples.x, theta.shape[0]):
+            problem = bounds.data(phi, samples.y)
+            for order in (slice(None), slice(None, None, -1)):
+                yield _view(path.names[order], np.ascontiguousarray(theta[order]), problem, u, notes)
+    lines = [bounds.data(phi, offered[0].y) for phi in _models(offered[0].x, theta.shape[0])]
+    if not lines or theta.shape[0] != 2:
+        return
+    note = (message("verify.first-state-missing"),)
+    for begin, order in product(begins, (slice(None), slice(None, None, -1))):
+        longer = np.concatenate([np.array(begin)[:, None], theta[order]], axis=1)
+        yield _view(path.names[order], longer, lines[0], u, note)
+
+
+def _view(names: tuple[str, ...], theta: Floats, problem: Data, u: float, notes: tuple[Message, ...]) -> View:
+    history = bounds.steps(theta, u)
+    return View(names, theta, problem, history, bounds.gradient(problem, theta[:, :-1], u), notes)
+
+
+def _models(x: Floats, parameters: int) -> Iterator[Floats]:
+    """The models that are linear in so many parameters: a line, several features, powers of x."""
+    table = x[:, None] if x.ndim == 1 else x
+    ones = np.ones((len(table), 1))
+    if table.shape[1] == parameters:
+        yield np.ascontiguousarray(table)
+    if table.shape[1] + 1 == parameters:
+        yield np.concatenate([ones, table], axis=1)
+    if x.ndim == 1 and parameters > 2:
+        yield np.stack([x**k for k in range(parameters)], axis=1)
+
+
+def _plausible(view: View) -> bool:
+    """Whether the first step goes down the gradient in every parameter, as it does under every rule."""
+    d, g = view.history.d[:, 0], view.gradient.g[:, 0]
+    sure = (np.abs(d) > view.history.room[:, 0]) & (np.abs(g) > view.gradient.error[:, 0])
+    return bool(np.all(d[sure] * g[sure] < 0))
+
+
+# -- rulings -------------------------------------------------------------------------------------
+
+
+def _ruling(views: Sequence[View], stated: Said, *, named: bool) -> Ruling | None:
+    """The first view under which the run follows a rule; else what is wrong with it under the likeliest."""
+    for view in views if named else views[:4]:
+        if not _plausible(view):
+            continue
+        fits = identify(view.history, view.gradient, stated, view.problem.size)
+        if fits:
+            return _fitted(view, fits, stated)
+    if not named:
+        return None
+    for view in views[:2]:
+        found = diagnose.diagnose(_case(view, stated))
+        if found is not None:
+            return _ruled(view, found)
+    return _ruled(views[0], diagnose.nearest(_case(views[0], stated)))
+
+
+def _ruled(view: View, found: diagnose.Diagnosis) -> Ruling:
+    if found.verdict == "matches":
+        return Ruling(view, "matches", found.fits, notes=(*view.notes, found.diagnosis))
+    return Ruling(view, found.verdict, found.fits, found.diagnosis, found.divergence, view.notes)
+
+
+def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
+    """A run that follows a rule; where its own cell contradicts the rate, that is said."""
+    best = fits[0]
+    case = _case(view, stated)
+    notes = list(view.notes)
+    if best.worst > bounds.MATCHES:
+        notes.append(message("verify.rounding", residual=best.worst))
+    found = None
+    if len(best.rates) > 1:
+        found = diagnose.uneven(case, best)
+        notes.append(message("verify.rates-by-parameter", first=best.rates[0].stated, last=best.rates[-1].stated))
+    elif not best.declared and stated.own_rates:
+        found = diagnose.contradicted(case, best)
+    elif not best.declared:
+        notes.append(message("verify.rate-read-off", lr=best.rates[0].stated))
+    if found is None:
+        return Ruling(view, "matches", tuple(fits), notes=tuple(notes))
+    return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes))
+
+
+def _case(view: View, stated: Said) -> diagnose.Case:
+    return diagnose.Case(view.names, view.problem, view.history, view.gradient, stated)
+
+
+# -- records -------------------------------------------------------------------------------------
+
+
+def _record(
+    path: Path, ruling: Ruling, stated: Said, recorded: Sequence[pair.Column], count: int, *, overflowed: bool
+) -> Match:
+    view, best = ruling.view, ruling.fits[0] if ruling.fits else None
+    loss = effects.losses(view.problem, view.theta)
+    shift = view.theta.shape[1] - min(count, MOST_STEPS) - 1  # of a view that begins a state earlier or later
+    return Match(
+        cell=path.cell,
+        names=view.names,
+        steps=count,
+        verdict=ruling.verdict,
+        rule=best.form.rule if best else None,
+        convention=_convention(best) if best else {},
+        consistent_with=tuple(dict.fromkeys(fit.form.rule for fit in ruling.fits)),
+        hyperparameters=_hyperparameters(best) if best else {},
+        declared=stated.table,
+        max_residual=best.worst if best else None,
+        informative_steps=bounds.informative(view.history),
+        first_divergence=ruling.divergence,
+        diagnosis=ruling.diagnosis,
+        notes=ruling.notes,
+        loss=losses.match(view.problem, view.theta, view.history.u, recorded, states=path.theta.shape[1] + shift),
+        effect=effects.effect(view.problem, view.theta, loss, overflowed=overflowed),
+        final_loss=float(loss[-1]),
+        curve=curves.curve(view.problem, view.theta, loss),
+    )
+
+
+def _convention(fit: Fit) -> dict[str, Scalar]:
+    scale = fit.rates[0].scale
+    return fit.form.convention | ({"loss": scale} if scale else {})
+
+
+def _hyperparameters(fit: Fit) -> dict[str, float]:
+    if len(fit.rates) == 1:
+        return {"lr": fit.rates[0].stated} | fit.form.hyper
+    return {f"lr_{k}": rate.stated for k, rate in enumerate(fit.rates)} | fit.form.hyper
+
+
+def _unverifiable(path: Path, count: int, stated: Said, *, overflowed: bool) -> Match:
+    """A run of which no step can be judged: too short, or no data to derive gradients from."""
+    theta = path.theta[:, : count + 1]
+    return Match(
+        cell=path.cell,
+        names=path.names,
+        steps=max(count, 0),
+        verdict="unverifiable",
+        declared=stated.table,
+        notes=(message("verify.too-short" if count < 1 else "verify.no-data"),),
+        loss=LossMatch(),
+        effect="diverging" if overflowed else None,
+        curve=curves.curve(None, theta, None) if count > 0 else Curve(),
+    )

@@ -1,0 +1,316 @@
+"""Which of the numbers that a notebook holds are parameter histories, which are data, and which are losses.
+
+Names decide where they are clear (the rubric's own first, then what people usually call these things), shape where
+they are not, and what is left must prove itself by following a rule. Grids for plotting, predictions, gradients and
+velocities are never taken for a history.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from grader.model import Floats, Names, Series
+
+_KEEPING = {
+    *("history", "hist", "his", "list", "lst", "path", "trace", "log", "record", "records", "track", "all", "values"),
+    *("vals", "arr", "array", "s", "steps", "trajectory", "traj", "memory", "save", "saved", "store", "evolution"),
+}
+_VECTOR = {"theta", "thetas", "param", "params", "parameter", "parameters", "weights", "coef", "coefs", "p", "beta"}
+_NOT_A_PARAMETER = {
+    *(
+        "grad",
+        "gradient",
+        "gradients",
+        "grads",
+        "dw",
+        "db",
+        "delta",
+        "velocity",
+        "vel",
+        "v",
+        "vb",
+        "vw",
+        "sum",
+        "cache",
+    ),
+    *("sq", "acc", "lr", "rate", "pred", "predict", "predicted", "hat", "hypothesis", "z", "mesh", "grid", "x", "y"),
+    *("error", "errors", "err", "residual", "residuals", "epoch", "epochs", "iteration", "iterations", "time", "test"),
+}
+_LOSS = {"loss", "losses", "cost", "costs", "j", "mse", "sse", "rmse", "error", "errors", "err", "objective", "rss"}
+_PREDICTION = {"pred", "predict", "predicted", "predictions", "p", "hat", "hypothesis", "line", "fit", "fitted", "test"}
+_X = {"x", "xs", "feature", "features", "input", "inputs", "area", "size", "hours", "cp"}
+_Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "price", "prices", "score", "scores"}
+_INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef|a|p)0)")
+_SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
+MOST_PATHS, MOST_SAMPLES = 40, 8
+
+
+class Column(NamedTuple):
+    """One series of numbers, by the name under which Python reaches it."""
+
+    cell: int
+    name: str
+    values: Floats
+    source: str
+
+
+class Path(NamedTuple):
+    """Columns of one cell that may be a run; `theta` is [P, T+1].
+
+    `named` says that the names alone make it a run; `ordered` that they also say which parameter is which.
+    """
+
+    cell: int
+    names: tuple[str, ...]
+    theta: Floats
+    named: bool
+    ordered: bool
+
+
+class Samples(NamedTuple):
+    """Numbers that may be the data: x is [N] or [N, k], y is [N]."""
+
+    names: tuple[str, str]
+    x: Floats
+    y: Floats
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def stem(name: str) -> str:
+    """The last identifier of an access path: `model.hist['b_history']` is about `b_history`."""
+    parts = re.findall(r"[^\W\d]\w*|\d[\w.+-]*", re.sub(r"\[[:,\s\d]*\]$", "", name))
+    return parts[-1] if parts else name
+
+
+def tokens(name: str) -> tuple[str, ...]:
+    """The words of a name: `bHistory`, `b_history` and `b_hist` begin alike, `theta_0` is one word."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=\d)(?=[a-zA-Z])", "_", stem(name)).lower()
+    words = re.sub(r"^(theta|th|t|beta|w|coef|a|b|p)_?([01])(?!\d)", r"\1\2", words)
+    words = re.sub(r"^(b|w)s$", r"\1", words)
+    return tuple(word for word in re.split(r"[_\W]+", words) if word)
+
+
+def _about(name: str, role: re.Pattern[str]) -> tuple[str, ...] | None:
+    """What surrounds the parameter's own letter in its name, or None if the name is of something else."""
+    words = tokens(name)
+    if set(words) & _NOT_A_PARAMETER:
+        return None
+    for k, word in enumerate(words):
+        if role.fullmatch(word):
+            rest = (*words[:k], *words[k + 1 :])
+            return (name[: name.rfind(stem(name))], *rest)
+    return None
+
+
+def _is_kept(name: str) -> bool:
+    words = set(tokens(name))
+    return bool(words & (_KEEPING | _VECTOR)) and not words & (_NOT_A_PARAMETER | _LOSS)
+
+
+# -- shapes --------------------------------------------------------------------------------------
+
+
+def columns(series: Iterable[Series]) -> Iterator[Column]:
+    """Every series that is one number a step."""
+    for each in series:
+        values = np.asarray(each.values, dtype=np.float64)
+        if values.ndim > 1 and values.size == max(values.shape):
+            values = values.reshape(-1)
+        if values.ndim == 1 and len(values) >= 2:
+            yield Column(each.cell, each.name, values, each.source)
+
+
+def _tables(series: Iterable[Series]) -> Iterator[tuple[Series, Floats]]:
+    """Every series that is a few numbers a step, as [P, T]."""
+    for each in series:
+        values = np.squeeze(np.asarray(each.values, dtype=np.float64))
+        if values.ndim != 2 or min(values.shape) < 2:
+            continue
+        across = values.shape[0] < values.shape[1]
+        theta = values if across else values.T
+        if theta.shape[0] <= 8:
+            yield each, np.ascontiguousarray(theta)
+
+
+def is_grid(values: Floats) -> bool:
+    """Whether the numbers are evenly spaced, as axes for plotting are; a history never is, unless it is made up."""
+    steps = np.diff(values)
+    with np.errstate(invalid="ignore"):
+        return bool(np.all(np.abs(steps - steps[0]) <= 1e-9 * np.abs(values).max()))
+
+
+# -- parameter histories -------------------------------------------------------------------------
+
+
+def paths(series: Sequence[Series], cell: int, names: Names) -> list[Path]:
+    """The candidate runs of one cell, the surest first, no numbers twice."""
+    here = [each for each in series if each.cell == cell]
+    found = [*_by_rubric(here, names), *_by_table(here, names), *_by_pattern(here)]
+    used = {name for path in found if path.named for name in path.names}
+    found += [path for path in _by_length(here, names) if not used & set(path.names)]
+    return _distinct(sorted(found, key=lambda path: not path.named))[:MOST_PATHS]
+
+
+def _distinct(found: Iterable[Path]) -> list[Path]:
+    """Drop a path whose numbers were seen, under whatever name."""
+    seen: set[frozenset[int]] = set()
+    kept = []
+    for path in found:
+        key = frozenset(hash(row.tobytes()) for row in path.theta)
+        if key not in seen:
+            seen.add(key)
+            kept.append(path)
+    return kept
+
+
+def _pair(b: Column, w: Column, *, named: bool, ordered: bool) -> Path | None:
+    """Two columns side by side; one that is a number longer loses its last."""
+    length = min(len(b.values), len(w.values))
+    if max(len(b.values), len(w.values)) > length + 1:
+        return None
+    theta = np.stack([b.values[:length], w.values[:length]])
+    return Path(b.cell, (b.name, w.name), theta, named, ordered)
+
+
+def _by_rubric(here: Sequence[Series], names: Names) -> Iterator[Path]:
+    """Histories under the very names that the rubric gives, wherever they are kept."""
+    held = list(columns(here))
+    for group in names.parameters:
+        if len(group) != 2:
+            continue
+        for b in (column for column in held if stem(column.name) == group[0]):
+            place = b.name[: b.name.rfind(group[0])]
+            for w in (column for column in held if stem(column.name) == group[1] and column.name.startswith(place)):
+                path = _pair(b, w, named=True, ordered=True)
+                if path is not None:
+                    yield path
+
+
+def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
+    """Arrays with a few numbers a step: `theta` of shape [T, 2], or two rows of length T."""
+    data_names = {*names.x, *names.y}
+    for each, theta in _tables(here):
+        words = set(tokens(each.name))
+        if stem(each.name) in data_names or words & (_NOT_A_PARAMETER | _LOSS) or theta.shape[0] == theta.shape[1]:
+            continue
+        across = np.squeeze(np.asarray(each.values)).shape[0] == theta.shape[0]
+        rows = range(theta.shape[0])
+        labels = tuple(f"{each.name}[{k}]" if across else f"{each.name}[:, {k}]" for k in rows)
+        yield Path(each.cell, labels, theta, named=_is_kept(each.name), ordered=False)
+
+
+def _by_pattern(here: Sequence[Series]) -> Iterator[Path]:
+    """Two histories whose names differ in the parameter's letter only: `b_ada` and `w_ada`."""
+    held = list(columns(here))
+    slopes = [(column, _about(column.name, _SLOPE)) for column in held]
+    for b in held:
+        about = _about(b.name, _INTERCEPT)
+        if about is None:
+            continue
+        for w, other in slopes:
+            if other == about and w.name != b.name:
+                named = len(b.values) > 2 and _is_history(b) and _is_history(w)
+                path = _pair(b, w, named=named, ordered=True)
+                if path is not None:
+                    yield path
+
+
+def _is_history(column: Column) -> bool:
+    return _is_kept(column.name) or not is_grid(column.values)
+
+
+def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
+    """Any two series of one length; they count as a run only if they follow a rule."""
+    known = {*names.x, *names.y}
+    held = [
+        column
+        for column in columns(here)
+        if len(column.values) > 3
+        and stem(column.name) not in known
+        and not set(tokens(column.name)) & (_NOT_A_PARAMETER | _LOSS)
+        and not is_grid(column.values)
+    ]
+    for b, w in combinations(held, 2):
+        if len(b.values) == len(w.values):
+            yield Path(b.cell, (b.name, w.name), np.stack([b.values, w.values]), named=False, ordered=False)
+
+
+# -- data ----------------------------------------------------------------------------------------
+
+
+def samples(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:
+    """What the run of a cell may have been trained on, the likeliest first: by name, then by what it looks like."""
+    before = [each for each in series if each.cell <= cell and each.source in ("namespace", "attribute", "container")]
+    before.sort(key=lambda each: -each.cell)
+    xs = _ranked(before, names.x, _X)
+    ys = [(rank, each, values) for rank, each, values in _ranked(before, names.y, _Y) if values.ndim == 1]
+    found = [
+        (rank + other, Samples((x.name, y.name), a, b))
+        for rank, x, a in xs
+        for other, y, b in ys
+        if len(a) == len(b) >= 2 and x.name != y.name and not _made_for_plots(a, rank) and not _made_for_plots(b, other)
+    ]
+    found += [(9, each) for each in _data_tables(before)]
+    found.sort(key=lambda item: item[0])
+    return [each for _, each in found[:MOST_SAMPLES]]
+
+
+def _ranked(series: Sequence[Series], known: Sequence[str], usual: set[str]) -> list[tuple[int, Series, Floats]]:
+    """Series that may be x (or y): 0 for the rubric's names, 1 and 2 for usual ones."""
+    ranked = []
+    for each in series:
+        values = np.squeeze(np.asarray(each.values, dtype=np.float64))
+        words = set(tokens(each.name))
+        if values.ndim not in (1, 2) or len(values) < 2 or not np.all(np.isfinite(values)):
+            continue
+        if stem(each.name) in known:
+            ranked.append((0, each, values))
+        elif words & usual and not words & _PREDICTION:
+            ranked.append((1 if words & {"train", "data"} else 2, each, values))
+    return ranked
+
+
+def _made_for_plots(values: Floats, rank: int) -> bool:
+    """An evenly spaced axis of many points under a usual name is a grid; under the rubric's name it is data."""
+    return rank > 1 and values.ndim == 1 and len(values) > 50 and is_grid(values)
+
+
+def _data_tables(series: Sequence[Series]) -> Iterator[Samples]:
+    """A table whose last column is y."""
+    for each in series:
+        values = np.squeeze(np.asarray(each.values, dtype=np.float64))
+        if values.ndim != 2 or not 2 <= values.shape[1] <= min(8, values.shape[0] - 1) or _is_kept(each.name):
+            continue
+        if np.all(np.isfinite(values)):
+            x = values[:, 0] if values.shape[1] == 2 else values[:, :-1]
+            yield Samples((f"{each.name}[:, :-1]", f"{each.name}[:, -1]"), x, values[:, -1])
+
+
+# -- losses --------------------------------------------------------------------------------------
+
+
+def losses(series: Sequence[Series], path: Path, names: Names) -> list[Column]:
+    """What may be the recorded loss of a run, the likeliest first: named so, from the same cell."""
+    length = path.theta.shape[1]
+    found = [
+        (0 if stem(column.name) in names.losses else 1, -len(set(tokens(column.name)) & _words_of(path)), column)
+        for column in columns(each for each in series if each.cell == path.cell)
+        if column.name not in path.names
+        and len(column.values) <= length + 1
+        and (stem(column.name) in names.losses or set(tokens(column.name)) & _LOSS)
+    ]
+    return [column for _, _, column in sorted(found, key=lambda item: item[:2])]
+
+
+def _words_of(path: Path) -> set[str]:
+    """The words that tell one run's names from another's, such as `adagrad` in `b_adagrad`."""
+    return {word for name in path.names for word in tokens(name)} - _KEEPING

@@ -1,0 +1,213 @@
+"""The rules and conventions that a run is held against, each as a direction with the bound on its rounding.
+
+The formulas are those of `reference.histories`; what is added here is how the rounding of the gradient passes through
+them. A `Form` is one rule in one convention with its numbers. The learning rate stays open, as every direction is
+proportional to it, and so does the eps of rules that divide by a root, until the run itself shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from grader.verify.bounds import Direction, Gradient
+from reference import histories
+from reference.optimizers import root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from grader.model import Floats, Scalar
+    from grader.verify.said import Said
+
+USUAL_DECAYS = (0.9, 0.99, 0.999, 0.95, 0.5)
+USUAL_EPSILONS = (1e-8, 1e-7, 1e-10, 1e-6, 1e-5, 1e-12, 1e-9, 1e-4, 1e-3)
+MOST_DECAYS = 7
+
+
+class Parts(NamedTuple):
+    """What a rule moves along, `top`, and the state `s` whose root it divides by, if it does."""
+
+    top: Direction
+    s: Floats | None = None
+    s_error: Floats | None = None
+
+
+class Form(NamedTuple):
+    """A rule in one convention; `linear` rules keep the loss's scale in their learning rate, the others lose it.
+
+    `eps` is in units of the sum of squares, whatever scale the notebook's own loss has.
+    """
+
+    rule: str
+    hyper: dict[str, float]
+    convention: dict[str, Scalar]
+    parts: Callable[[Gradient], Parts]
+    linear: bool = False
+    eps: float = 0.0
+    eps_inside: bool = False
+
+    def direction(self, gradient: Gradient) -> Direction:
+        """The direction of this form over a history of gradients."""
+        parts = self.parts(gradient)
+        return parts.top if parts.s is None else over(*rooted(parts), self.eps, self.eps_inside)
+
+
+# -- directions ----------------------------------------------------------------------------------
+
+
+def sgd(gradient: Gradient) -> Parts:
+    """The gradient itself."""
+    return Parts(Direction(histories.sgd(gradient.g), gradient.error))
+
+
+def momentum(gradient: Gradient, *, beta: float, first: float = 1.0) -> Parts:
+    """The velocity of the heavy ball; `first` weighs the first gradient against the others."""
+    velocity, error = histories.momentum(gradient.g, beta=beta), histories.decay(gradient.error, abs(beta))
+    if first != 1.0:  # torch's dampening leaves the first buffer whole
+        alone = np.zeros_like(gradient.g)
+        alone[:, 0] = (first - 1.0) * gradient.g[:, 0]
+        velocity = velocity + histories.decay(alone, beta)
+    return Parts(Direction(velocity, error * max(first, 1.0)))
+
+
+def nesterov(gradient: Gradient, *, beta: float, lookahead: bool = False) -> Parts:
+    """Nesterov's velocity, as libraries write it or with the gradient taken ahead."""
+    rule = histories.nesterov_lookahead if lookahead else histories.nesterov
+    later = histories.decay(gradient.error, abs(beta))
+    return Parts(Direction(rule(gradient.g, beta=beta), 2.0 * gradient.error + 3.0 * abs(beta) * later))
+
+
+def adagrad(gradient: Gradient, *, start: float = 0.0, mean: bool = False, norm: bool = False) -> Parts:
+    """The gradient over the root of all squares so far."""
+    s = histories.adagrad_state(gradient.g, start=start, mean=mean, norm=norm)
+    squares = square_error(gradient)
+    error = histories.decay(squares.sum(axis=0, keepdims=True) if norm else squares, 1.0)
+    count = np.arange(1.0, gradient.g.shape[1] + 1)
+    if mean:
+        error = error / count
+    return Parts(Direction(gradient.g, gradient.error), s, error + gradient.u * np.sqrt(count) * s)
+
+
+def rmsprop(gradient: Gradient, *, rho: float, start: float | None = 0.0) -> Parts:
+    """The gradient over the root of a decaying mean of squares."""
+    s = histories.rmsprop_state(gradient.g, rho=rho, start=start)
+    error = histories.decay(square_error(gradient), rho, weight=1 - rho, start=None if start is None else 0.0)
+    return Parts(Direction(gradient.g, gradient.error), s, error + gradient.u / np.sqrt(1 - rho) * s)
+
+
+def rmsprop_momentum(gradient: Gradient, *, rho: float, beta: float, eps: float, start: float | None = 0.0) -> Parts:
+    """RMSprop whose step enters a velocity."""
+    scaled = over(*rooted(rmsprop(gradient, rho=rho, start=start)), eps, eps_inside=False)
+    return Parts(Direction(histories.momentum(scaled.D, beta=beta), histories.decay(scaled.error, beta)))
+
+
+def adam(
+    gradient: Gradient, *, beta1: float, beta2: float, eps_hat: bool = False, bias_correction: bool = True
+) -> Parts:
+    """Decaying mean over the root of a decaying mean of squares, both corrected for their start at zero."""
+    m, s = histories.adam_state(gradient.g, beta1=beta1, beta2=beta2)
+    m_error = histories.decay(gradient.error + gradient.u * np.abs(gradient.g), beta1, weight=1 - beta1)
+    s_error = histories.decay(square_error(gradient), beta2, weight=1 - beta2) + gradient.u / np.sqrt(1 - beta2) * s
+    if not bias_correction:
+        return Parts(Direction(m, m_error), s, s_error)
+    t = np.arange(1.0, gradient.g.shape[1] + 1)
+    c1, c2 = 1 - beta1**t, 1 - beta2**t  # these lose digits while t is small, in whatever way they are computed
+    m_error, s_error = m_error + 4 * gradient.u * np.abs(m) / c1, s_error + 4 * gradient.u * s / c2
+    if eps_hat:
+        return Parts(Direction(np.sqrt(c2) / c1 * m, np.sqrt(c2) / c1 * m_error), s, s_error)
+    return Parts(Direction(m / c1, m_error / c1), s / c2, s_error / c2)
+
+
+def over(top: Direction, s: Floats, s_error: Floats, eps: float, eps_inside: bool) -> Direction:
+    """A direction over the root of `s`; where `s` is all rounding, little is known of the quotient's size."""
+    r = np.asarray(root(s, eps=eps, eps_inside=eps_inside))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        share = s_error / (2.0 * (s + eps)) if eps_inside else s_error / (2.0 * np.sqrt(s) * r)
+        share = np.where(s > 0, share / (1.0 - np.minimum(share, 0.9)), 0.0)
+        D = np.where(r == 0, 0.0, top.D / r)  # a nan stays one
+        error = np.where(r == 0, 0.0, top.error / r) + np.abs(D) * share
+    return Direction(D, error)
+
+
+def rooted(parts: Parts) -> tuple[Direction, Floats, Floats]:
+    """The parts of a rule that divides by a root."""
+    if parts.s is None or parts.s_error is None:
+        raise ValueError("this rule divides by no root")
+    return parts.top, parts.s, parts.s_error
+
+
+def square_error(gradient: Gradient) -> Floats:
+    """The bound on the rounding of g²."""
+    return 2.0 * (np.abs(gradient.g) + gradient.error) * gradient.error
+
+
+# -- the table -----------------------------------------------------------------------------------
+
+
+def decays(said: Said) -> tuple[float, ...]:
+    """The decay rates worth a try: those with a fitting name, the usual ones, then any other number below one."""
+    others = tuple(value for value in said.positive if value < 1)
+    return tuple(dict.fromkeys((*said.decays, *USUAL_DECAYS, *others)))[:MOST_DECAYS]
+
+
+def scales(size: int) -> dict[str, float]:
+    """What the sum of squares is multiplied by in each convention of the loss, the homework's own first."""
+    return {"sse": 1.0, "mse": 1.0 / size, "half-sse": 0.5, "half-mse": 0.5 / size}
+
+
+def forms(said: Said, size: int) -> Iterator[Form]:
+    """Every rule and convention to try, the plainest first, with eps still zero."""
+    tried = decays(said)
+    yield Form("gd", {}, {}, sgd, linear=True)
+    for beta in tried:
+        yield from _linear(beta)
+    yield from _adagrads(size)
+    for rho in tried:
+        yield from _rmsprops(rho, size, rare=rho in (said.decays or USUAL_DECAYS[:1]))
+    for beta1, beta2 in dict.fromkeys((*product(said.decays[:3], said.decays[:3]), (0.9, 0.999), (0.9, 0.99))):
+        yield from _adams(beta1, beta2)
+    for rho, beta in product(said.decays[:3], said.decays[:3]):
+        yield from _rmsprops_with_momentum(rho, beta, said)
+
+
+def _linear(beta: float) -> Iterator[Form]:
+    hyper = {"momentum": beta}
+    yield Form("momentum", hyper, {}, partial(momentum, beta=beta), linear=True)
+    yield Form("nesterov", hyper, {}, partial(nesterov, beta=beta), linear=True)
+    yield Form("nesterov", hyper, {"gradient": "ahead"}, partial(nesterov, beta=beta, lookahead=True), linear=True)
+
+
+def _adagrads(size: int) -> Iterator[Form]:
+    yield Form("adagrad", {}, {}, adagrad)
+    yield Form("adagrad", {}, {"root": "mean"}, partial(adagrad, mean=True))
+    yield Form("adagrad", {}, {"root": "norm"}, partial(adagrad, norm=True))
+    for name, scale in scales(size).items():  # Keras and optax begin from 0.1
+        yield Form("adagrad", {}, {"start": 0.1, "loss": name}, partial(adagrad, start=0.1 / scale**2))
+
+
+def _rmsprops(rho: float, size: int, *, rare: bool) -> Iterator[Form]:
+    hyper = {"rho": rho}
+    yield Form("rmsprop", hyper, {"start": 0.0}, partial(rmsprop, rho=rho))
+    yield Form("rmsprop", hyper, {"start": "first gradient"}, partial(rmsprop, rho=rho, start=None))
+    if rare:  # TensorFlow 1 began from one
+        for name, scale in scales(size).items():
+            convention: dict[str, Scalar] = {"start": 1.0, "loss": name}
+            yield Form("rmsprop", hyper, convention, partial(rmsprop, rho=rho, start=1.0 / scale**2))
+
+
+def _rmsprops_with_momentum(rho: float, beta: float, said: Said) -> Iterator[Form]:
+    for eps in (0.0, *said.epsilons[:2]):
+        hyper = {"rho": rho, "momentum": beta} | ({"eps": eps} if eps else {})
+        yield Form("rmsprop", hyper, {"start": 0.0}, partial(rmsprop_momentum, rho=rho, beta=beta, eps=eps))
+
+
+def _adams(beta1: float, beta2: float) -> Iterator[Form]:
+    hyper, make = {"beta1": beta1, "beta2": beta2}, partial(adam, beta1=beta1, beta2=beta2)
+    yield Form("adam", hyper, {}, make)
+    yield Form("adam", hyper, {"eps": "hat"}, partial(make, eps_hat=True))
+    yield Form("adam", hyper, {"bias": "uncorrected"}, partial(make, bias_correction=False))

@@ -1,0 +1,90 @@
+"""What the notebook says about a run: its declared numbers, sorted by the part they can play.
+
+A name narrows what a number may be (`lr`, `eta`, `beta1`, `eps`), it never decides: whether the run really used it is
+for the steps to show. Numbers of the run's own cell come first, then the latest of earlier cells.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from grader.model import Declared
+
+_GREEK = str.maketrans(
+    {"η": "eta", "α": "alpha", "β": "beta", "γ": "gamma", "ρ": "rho", "μ": "mu", "λ": "lambda", "ε": "eps", "ϵ": "eps"}
+)
+_RATE = re.compile(r"(.*_)?(lr|lrs|learn\w*|eta|alpha|step_?size|rate|a)\d*(_.*)?|lr\w*")
+_SURE_RATE = re.compile(r"(.*_)?(lr|learn\w*rate|eta)")
+_EPSILON = re.compile(r"(.*_)?(eps\w*|e|delta|fudge\w*|tiny|smooth\w*|const\w*)(_.*)?")
+_DECAY = re.compile(
+    r"(.*_)?(momentum|mom|mu|m|beta_?\d?|b_?[12]|gamma|rho|r|decay\w*|alpha|lambda|lambd|lam|l|v|nu|"
+    r"friction|discount|damp\w*)(_.*)?"
+)
+_COUNT = re.compile(r"(.*_)?(iter\w*|n_?iter\w*|num_?iter\w*|epochs?|n_?epochs?|steps|n_?steps|max_?iter\w*)(_.*)?")
+_INTERCEPT = re.compile(r"(.*_)?(b0?|bias|intercept|(theta|th|t|beta|w)_?0|init_?b|b_?init\w*)(_.*)?")
+_SLOPE = re.compile(r"(.*_)?(w|m|k|weight|slope|(theta|th|t|beta|w)_?1|init_?w|w_?init\w*)(_.*)?")
+
+
+class Said(NamedTuple):
+    """The declared numbers of a cell by the parts they can play, the likeliest first, without repetition.
+
+    `own_rates` are those that the cell itself calls its learning rate: only they can contradict the run.
+    """
+
+    rates: tuple[float, ...]
+    own_rates: tuple[float, ...]
+    decays: tuple[float, ...]
+    epsilons: tuple[float, ...]
+    positive: tuple[float, ...]
+    table: dict[str, float]
+
+
+def plain(name: str) -> str:
+    """A declared name without keyword sign, path, Greek or capitals."""
+    bare = name.translate(_GREEK).strip().rstrip("=").strip()
+    return re.split(r"[.(\[]", bare)[-1].strip("'\")] ").lower()
+
+
+def said(declared: Sequence[Declared], cell: int) -> Said:
+    """What is stated up to a cell; the values of the cell itself stand first."""
+    own = [each for each in declared if each.cell == cell]
+    earlier = sorted((each for each in declared if each.cell < cell), key=lambda each: -each.cell)
+    known = [(plain(each.name), each.value) for each in (*own, *earlier)]
+    return Said(
+        rates=_chosen(known, _RATE, lambda v: v > 0),
+        own_rates=_chosen([(plain(each.name), each.value) for each in own], _SURE_RATE, lambda v: v > 0),
+        decays=_chosen(known, _DECAY, lambda v: 0 < v < 1),
+        epsilons=_chosen(known, _EPSILON, lambda v: 0 < v <= 1e-2),
+        positive=tuple(dict.fromkeys(value for _, value in known if value > 0)),
+        table=_table([(plain(each.name), each.value) for each in (*own, *earlier)]),
+    )
+
+
+def _chosen(
+    known: Iterable[tuple[str, float]], role: re.Pattern[str], fits: Callable[[float], bool]
+) -> tuple[float, ...]:
+    return tuple(dict.fromkeys(value for name, value in known if role.fullmatch(name) and fits(value)))
+
+
+def _table(known: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """One number for each part that has a clear name, under the part's own name."""
+    parts = {"lr": _RATE, "iteration": _COUNT, "momentum": _DECAY, "eps": _EPSILON}
+    table: dict[str, float] = {}
+    for part, role in parts.items():
+        for name, value in known:
+            if role.fullmatch(name) and (part != "momentum" or 0 < value < 1) and (part != "eps" or 0 < value <= 1e-2):
+                table[part] = value
+                break
+    return table
+
+
+def starts(declared: Sequence[Declared], cell: int) -> tuple[tuple[float, float], ...]:
+    """Where (b, w) may have begun: the stated values up to a cell, the cell's own first."""
+    known = sorted((each for each in declared if each.cell <= cell), key=lambda each: -each.cell)
+    bs = dict.fromkeys(each.value for each in known if _INTERCEPT.fullmatch(plain(each.name)))
+    ws = dict.fromkeys(each.value for each in known if _SLOPE.fullmatch(plain(each.name)))
+    return tuple((b, w) for b in list(bs)[:3] for w in list(ws)[:3])
