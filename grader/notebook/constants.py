@@ -82,7 +82,7 @@ def _number(node: ast.expr | None, known: Known) -> float | None:
             return None
         case ast.Constant(value=int() | float() as value):
             return float(value)
-        case ast.Name(id=name):
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name):
             return known.get(name)
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
             inner = _number(operand, known)

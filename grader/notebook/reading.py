@@ -30,7 +30,7 @@ _REASONS = {
         "The file is Python source renamed to .ipynb.",
         "Paste the code into a notebook in Jupyter and save it as .ipynb.",
     ),
-    "notebook.binary": ("The file is {kind}, not a notebook.", "Hand in the .ipynb file itself."),
+    "notebook.binary": ("The file is of type {filetype}, not a notebook.", "Hand in the .ipynb file itself."),
     "notebook.encoding": ("The file is not UTF-8 text.", "Save the notebook again in Jupyter."),
     "notebook.truncated": (
         "The file breaks off in line {line}, as if it was not saved completely.",
@@ -112,20 +112,20 @@ def parse(text: str) -> Notebook:
 # -- from bytes to JSON --------------------------------------------------------------------------
 
 _MAGIC_BYTES = {
-    b"%PDF": "a PDF",
-    b"PK\x03\x04": "a zip archive or an Office document",
-    b"\x1f\x8b": "a gzip archive",
-    b"Rar!": "a RAR archive",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"\x89PNG": "an image",
-    b"\xff\xd8\xff": "an image",
+    b"%PDF": "PDF",
+    b"PK\x03\x04": "zip",
+    b"\x1f\x8b": "gzip",
+    b"Rar!": "RAR",
+    b"7z\xbc\xaf": "7z",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
 }
 
 
 def _text(data: bytes) -> str:
-    for start, kind in _MAGIC_BYTES.items():
+    for start, filetype in _MAGIC_BYTES.items():
         if data.startswith(start):
-            raise _refuse("notebook.binary", kind=kind)
+            raise _refuse("notebook.binary", filetype=filetype)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
