@@ -1,0 +1,358 @@
+"""What is claimed of a good submission: one function per claim, from evidence to finding.
+
+A check's keyword arguments are what a rubric may set; their annotations say what it may set them to.
+Every check answers for the cases it cannot decide: what was not handed in fails, what cannot be read
+goes to a person, what the grader broke is a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from grader import coverage as coverage_
+from grader import experiments as experiments_
+from grader.model import (
+    CellRun,
+    Coverage,
+    Evidence,
+    Experiment,
+    Fault,
+    Finding,
+    Match,
+    Message,
+    Part,
+    Record,
+    ReportFacts,
+    Run,
+    Verdict,
+    Where,
+    message,
+)
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Topic = Literal["sgd", "momentum", "adagrad", "rmsprop"]
+PROPER_NAMES = {"sgd": "SGD", "momentum": "Momentum", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+
+
+class Case(Record, frozen=True, kw_only=True):
+    """Evidence with what the other judges made of it: all that a check may look at."""
+
+    evidence: Evidence
+    experiments: tuple[Experiment, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+
+
+Check = Callable[..., Finding]
+
+
+def case(evidence: Evidence, topics: coverage_.Topics) -> Case:
+    """Judge experiments and topics once, for all checks."""
+    report = evidence.report
+    return Case(
+        evidence=evidence,
+        experiments=experiments_.experiments(evidence),
+        coverage=coverage_.coverage(report, topics) if report and report.outcome == "read" else (),
+    )
+
+
+def judge(name: str, case: Case, **params: object) -> Finding:
+    """Run the check of that name; what keeps it from judging at all is answered first."""
+    part = PARTS[name]
+    return _not_judged(name, part, case.evidence) or CHECKS[name](case, **params)
+
+
+def _not_judged(name: str, part: Part, evidence: Evidence) -> Finding | None:
+    """Answer for a part that was not asked for, not handed in, not readable, or lost by the grader."""
+    submission = evidence.submission
+    if part not in submission.asked:
+        return _finding(name, Verdict.SKIPPED, message("checks.not-asked"))
+    problem = next((p for p in submission.problems if p.id.startswith(f"intake.{part}")), None)
+    if problem:
+        return _finding(name, Verdict.REVIEW, problem)
+    if getattr(submission, part) is None:
+        return _finding(name, Verdict.FAIL, message(f"checks.{part}-missing"), hint=message(f"checks.{part}-add"))
+    if evidence.fault and _lost(name, part, evidence.fault):
+        return _finding(name, Verdict.FAULT, message("checks.fault"))
+    return _notebook_unread(name, evidence) if part == "notebook" else None
+
+
+def _lost(name: str, part: Part, fault: Fault) -> bool:
+    """Whether a fault of ours took what this check needs; one of an unnamed stage took everything."""
+    if fault.stage == "verify":
+        return part == "notebook" and name != "notebook-runs"
+    return fault.stage == part or fault.stage not in PARTS.values()
+
+
+def _notebook_unread(name: str, evidence: Evidence) -> Finding | None:
+    if evidence.notebook_problem:
+        return _finding(name, Verdict.REVIEW, evidence.notebook_problem, hint=message("checks.notebook-save-again"))
+    if evidence.run is None or evidence.run.outcome == "refused":
+        return _finding(name, Verdict.FAULT, message("checks.fault"))
+    return None
+
+
+# -- the notebook --------------------------------------------------------------------------------
+
+
+def notebook_runs(case: Case) -> Finding:
+    """The notebook runs from top to bottom; each cell that fails costs its share."""
+    run = _run(case)
+    if run.problem:
+        return _finding("notebook-runs", Verdict.REVIEW, run.problem)
+    if not run.cells:
+        return _finding("notebook-runs", Verdict.FAIL, message("runs.none"), hint=message("runs.hint-none"))
+    stopped = [cell for cell in run.cells if cell.status != "ok"]
+    if not stopped:
+        return _finding("notebook-runs", Verdict.PASS, message("runs.all", cells=len(run.cells)))
+    first = stopped[0]
+    what = message(f"runs.{first.status}", cell=first.index, error=first.error or "", seconds=round(first.seconds, 1))
+    where = Where(cell=first.index, line=first.line)
+    details = tuple(
+        message(f"runs.{c.status}", cell=c.index, error=c.error or "", seconds=round(c.seconds, 1))
+        for c in stopped[1:6]
+    )
+    if all(cell.environment or cell.status == "not-run" for cell in stopped):
+        return _finding(
+            "notebook-runs",
+            Verdict.REVIEW,
+            message("runs.environment", cell=first.index, error=first.error or ""),
+            where=where,
+        )
+    credit = 1 - len(stopped) / len(run.cells)
+    return _judged(
+        "notebook-runs", credit, what, where=where, hint=message(f"runs.hint-{first.status}"), details=details
+    )
+
+
+def updates_match(case: Case, *, minimum: Count = 1) -> Finding:
+    """Every training run follows a reference rule, step by step."""
+    matches = case.evidence.matches
+    right = [m for m in matches if m.verdict == "matches"]
+    wrong = [m for m in matches if m.verdict == "differs"]
+    unsure = [m for m in matches if m.verdict in ("unexplained", "review")]
+    if not matches or (not right and not wrong):
+        return _finding("updates-match", Verdict.REVIEW, _why_no_runs(case, matches), where=_place(matches))
+    if unsure:
+        what = message("updates.undecided", cell=unsure[0].cell, names=", ".join(unsure[0].names))
+        return _finding("updates-match", Verdict.REVIEW, what, where=_place(unsure), details=_run_details(unsure))
+    if not wrong:
+        enough = min(1.0, len(right) / minimum)
+        steps = sum(m.steps for m in right)
+        return _judged("updates-match", enough, message("updates.all", runs=len(right), steps=steps, needed=minimum))
+    credit = len(right) / (len(right) + len(wrong)) if len(right) >= minimum else 0.0
+    return _judged(
+        "updates-match",
+        credit,
+        message("updates.differ", wrong=len(wrong), runs=len(right) + len(wrong), cell=wrong[0].cell),
+        hint=wrong[0].diagnosis or message("updates.hint"),
+        where=_place(wrong),
+        details=_run_details(wrong),
+    )
+
+
+def losses_match(case: Case) -> Finding:
+    """Every loss history that was recorded is the loss of the recorded parameters."""
+    recorded = [m for m in case.evidence.matches if m.loss.verdict != "absent"]
+    wrong = [m for m in recorded if m.loss.verdict == "differs"]
+    if wrong:
+        credit = 1 - len(wrong) / len(recorded)
+        what = message("losses.differ", cell=wrong[0].cell, name=wrong[0].loss.name or "")
+        return _judged(
+            "losses-match", credit, what, where=_place(wrong), hint=message("losses.hint"), details=_loss_details(wrong)
+        )
+    if recorded:
+        return _finding(
+            "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=recorded[0].loss.kind or "")
+        )
+    if any(m.verdict == "matches" for m in case.evidence.matches):
+        return _finding("losses-match", Verdict.PASS, message("losses.derived"))
+    if any(m.verdict == "differs" for m in case.evidence.matches):
+        return _finding("losses-match", Verdict.SKIPPED, message("losses.counted-already"))
+    return _finding("losses-match", Verdict.REVIEW, _why_no_runs(case, case.evidence.matches))
+
+
+def experiments_made(case: Case, *, minimum: Count = 2) -> Finding:
+    """At least so many hyperparameters were changed from the handed-out notebook."""
+    made = {(e.name, e.after) for e in case.experiments}
+    if len(made) >= minimum:
+        return _finding("experiments-made", Verdict.PASS, message("experiments.made", count=len(made), minimum=minimum))
+    if not case.evidence.matches and case.evidence.changes:
+        return _finding("experiments-made", Verdict.REVIEW, _why_no_runs(case, ()))
+    if not made and case.evidence.changes:
+        return _finding(
+            "experiments-made", Verdict.REVIEW, message("experiments.unclear", changes=len(case.evidence.changes))
+        )
+    what = message("experiments.few", count=len(made), minimum=minimum)
+    return _judged("experiments-made", len(made) / minimum, what, hint=message("experiments.hint"))
+
+
+def effects_explained(case: Case, *, minimum: Count = 2) -> Finding:
+    """The text names what each change does, and the curves agree."""
+    contradicted = [e for e in case.experiments if e.claim == "contradicts"]
+    if contradicted:
+        first = contradicted[0]
+        what = message(
+            "explained.contradicts", cell=first.cell, name=first.name, effect=first.effect or "", quote=first.quote
+        )
+        return _finding("effects-explained", Verdict.REVIEW, what, where=Where(cell=first.cell))
+    explained = {(e.name, e.after) for e in case.experiments if e.explained}
+    if len(explained) >= minimum:
+        return _finding(
+            "effects-explained", Verdict.PASS, message("explained.enough", count=len(explained), minimum=minimum)
+        )
+    if case.evidence.own_prose:
+        return _finding(
+            "effects-explained", Verdict.REVIEW, message("explained.unclear", count=len(explained), minimum=minimum)
+        )
+    what = message("explained.few", count=len(explained), minimum=minimum)
+    return _judged("effects-explained", len(explained) / minimum, what, hint=message("explained.hint"))
+
+
+# -- the report ----------------------------------------------------------------------------------
+
+
+def report_readable(case: Case) -> Finding:
+    """The report is a PDF whose text can be read."""
+    report = _report(case)
+    what = message(f"report.{report.outcome}")
+    if report.outcome == "read":
+        return _finding("report-readable", Verdict.PASS, what)
+    if report.outcome in ("not-a-pdf", "encrypted"):
+        return _finding("report-readable", Verdict.FAIL, what, hint=message(f"report.hint-{report.outcome}"))
+    return _finding("report-readable", Verdict.REVIEW, what)
+
+
+def report_pages(case: Case, *, limit: Count = 3) -> Finding:
+    """The report keeps to the page limit, by the count of two independent parsers."""
+    counts = _report(case).pages
+    known = set(counts.values())
+    found = counts.get("pdfium")
+    if len(counts) < 2 or len(known) != 1 or not found:
+        told = ", ".join(f"{engine}: {'-' if count is None else count}" for engine, count in sorted(counts.items()))
+        return _finding("report-pages", Verdict.REVIEW, message("pages.undecided", counts=told or "-"))
+    hint = message("pages.hint", over=found - limit) if found > limit else None
+    return _judged(
+        "report-pages", 1.0 if found <= limit else 0.0, message("pages.count", found=found, limit=limit), hint=hint
+    )
+
+
+def topic_covered(case: Case, *, topic: Topic) -> Finding:
+    """The report introduces a topic: how it works, and at least two things about it."""
+    covered = next((c for c in case.coverage if c.topic == topic), None)
+    if covered is None:
+        return _finding("topic-covered", Verdict.REVIEW, message("topic.unread", topic=PROPER_NAMES[topic]))
+    verdict = {"covered": Verdict.PASS, "missing": Verdict.FAIL}.get(covered.status, Verdict.REVIEW)
+    page = covered.evidence[0].page if covered.evidence else None
+    hint = None if verdict is Verdict.PASS else message(f"topic.hint-{topic}")
+    return _finding(
+        "topic-covered",
+        verdict,
+        message(f"topic.{covered.status}", topic=PROPER_NAMES[topic]),
+        hint=hint,
+        where=Where(page=page) if page else None,
+        details=covered.questions,
+    )
+
+
+# -- helpers -------------------------------------------------------------------------------------
+
+
+def _finding(
+    check: str,
+    verdict: Verdict,
+    what: Message,
+    *,
+    credit: float | None = None,
+    hint: Message | None = None,
+    where: Where | None = None,
+    details: Sequence[Message] = (),
+) -> Finding:
+    full = 1.0 if verdict is Verdict.PASS else 0.0
+    return Finding(
+        check=check,
+        verdict=verdict,
+        credit=full if credit is None else credit,
+        message=what,
+        hint=hint,
+        where=where,
+        details=tuple(details),
+    )
+
+
+def _judged(
+    check: str,
+    credit: float,
+    what: Message,
+    *,
+    hint: Message | None = None,
+    where: Where | None = None,
+    details: Sequence[Message] = (),
+) -> Finding:
+    """Make a finding of a decided credit: all of it passes, none of it fails."""
+    verdict = Verdict.PASS if credit >= 1 else Verdict.PARTIAL if credit > 0 else Verdict.FAIL
+    hint = None if verdict is Verdict.PASS else hint
+    return _finding(check, verdict, what, credit=max(0.0, min(1.0, credit)), hint=hint, where=where, details=details)
+
+
+def _run(case: Case) -> Run:
+    assert case.evidence.run is not None  # noqa: S101 - _notebook_unread answered for it
+    return case.evidence.run
+
+
+def _report(case: Case) -> ReportFacts:
+    return case.evidence.report or ReportFacts(outcome="crashed")
+
+
+def _place(matches: Sequence[Match]) -> Where | None:
+    return Where(cell=matches[0].cell) if matches else None
+
+
+def _why_no_runs(case: Case, matches: Sequence[Match]) -> Message:
+    """Say why no training run could be judged: the likeliest reason first."""
+    stopped: CellRun | None = next((c for c in _run(case).cells if c.status not in ("ok", "error", "not-run")), None)
+    if stopped:
+        return message("updates.stopped", cell=stopped.index, status=stopped.status)
+    if matches:
+        return message("updates.undecided", cell=matches[0].cell, names=", ".join(matches[0].names))
+    return message("updates.none")
+
+
+def _run_details(matches: Sequence[Match]) -> tuple[Message, ...]:
+    """Expected against seen, at the first step that leaves the rule."""
+    details: list[Message] = []
+    for m in matches[:5]:
+        if m.diagnosis and m is not matches[0]:  # the first one's diagnosis is the hint
+            details.append(m.diagnosis)
+        if m.first_divergence:
+            d = m.first_divergence
+            for name, expected, seen in zip(m.names, d.expected, d.seen, strict=False):
+                details.append(
+                    message("updates.step", cell=m.cell, step=d.step, name=name, expected=expected, seen=seen)
+                )
+    return tuple(details)
+
+
+def _loss_details(matches: Sequence[Match]) -> tuple[Message, ...]:
+    return tuple(
+        message("losses.step", cell=m.cell, step=d.step, expected=d.expected[0], seen=d.seen[0], name=m.loss.name or "")
+        for m in matches[:5]
+        if (d := m.loss.first_divergence) and d.expected and d.seen
+    )
+
+
+CHECKS: dict[str, Check] = {
+    "notebook-runs": notebook_runs,
+    "updates-match": updates_match,
+    "losses-match": losses_match,
+    "experiments-made": experiments_made,
+    "effects-explained": effects_explained,
+    "report-readable": report_readable,
+    "report-pages": report_pages,
+    "topic-covered": topic_covered,
+}
+
+PARTS: dict[str, Part] = {name: "report" if name.startswith(("report", "topic")) else "notebook" for name in CHECKS}

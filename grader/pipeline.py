@@ -1,0 +1,273 @@
+"""One submission from files to grade: gather and verify in a supervised child, then judge here.
+
+`examine` is called by the grader's own process and touches nothing that a student made: it starts a
+child (`main` below) that does, and reads back JSON of a bounded size. Whatever the child does, dies of
+or prints, `examine` returns evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from msgspec.structs import replace
+
+from grader.model import (
+    Evidence,
+    Fault,
+    Gather,
+    Grade,
+    GraderError,
+    Isolation,
+    Match,
+    Notebook,
+    Record,
+    ReportFacts,
+    Series,
+    Submission,
+    from_json,
+    to_json,
+)
+from grader.rubric import Rubric, grade
+
+MAX_ANSWER = 32 * 1024 * 1024
+MAX_TRACEBACK = 20_000
+CHILD_MEMORY_MB = 4096
+SECONDS_TO_SPARE = 60.0
+
+
+class Job(Record, frozen=True, kw_only=True):
+    """What the child is asked to do."""
+
+    submission: Submission
+    gather: Gather
+    isolation: Isolation
+    slot: int = 0
+
+
+def facts_key(submission: Submission, gather: Gather, isolation: Isolation, *, verifier: str) -> str:
+    """Name the facts of a submission: another file, setting, verifier or jail makes other facts."""
+    parts = (
+        submission.digest,
+        to_json(gather),
+        isolation.level,
+        verifier,
+        to_json(submission.asked),
+        to_json(submission.problems),
+    )
+    return hashlib.sha256(b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()
+
+
+def judge(evidence: Evidence, rubric: Rubric) -> Grade:
+    """Judge the evidence by the rubric; a check that breaks is a fault of ours, never of the student."""
+    try:
+        return grade(evidence, rubric)
+    except Exception:  # the border: whatever breaks in judging is a fault of ours, kept with its traceback
+        fault = Fault(stage="submission", traceback=traceback.format_exc()[-MAX_TRACEBACK:])
+        blank = Evidence(submission=evidence.submission, isolation=evidence.isolation, fault=fault)
+        return grade(blank, rubric)
+
+
+# -- the parent's side ---------------------------------------------------------------------------
+
+
+def examine(submission: Submission, *, gather: Gather, isolation: Isolation, slot: int = 0) -> Evidence:
+    """Gather and verify one submission in a child of its own; never raises for what a student handed in."""
+    job = Job(submission=submission, gather=gather, isolation=isolation, slot=slot)
+    started = time.monotonic()
+    try:
+        evidence = from_json(_ask(to_json(job), seconds=_deadline(gather)), Evidence)
+    except GraderError as error:
+        evidence = _faulty(job, f"{error.message}\n{error.hint}")
+    return replace(evidence, submission=submission, isolation=isolation, seconds=round(time.monotonic() - started, 3))
+
+
+def _deadline(gather: Gather) -> float:
+    limits = gather.limits
+    return limits.notebook_seconds + 2 * limits.report_seconds + SECONDS_TO_SPARE
+
+
+def _faulty(job: Job, why: str) -> Evidence:
+    return Evidence(submission=job.submission, fault=Fault(stage="submission", traceback=why[-MAX_TRACEBACK:]))
+
+
+def _ask(job: bytes, *, seconds: float) -> bytes:
+    """Run the child on a job and return what it answered; it dies with everything it started."""
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-m", "grader.pipeline"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            cwd="/",
+        )
+        timer = threading.Timer(seconds, _kill, (child,))
+        timer.start()
+        try:
+            answer = _exchange(child, job)
+        finally:
+            timer.cancel()
+            _kill(child)
+            child.wait()
+        if child.returncode == 0 and len(answer) <= MAX_ANSWER:
+            return answer
+        raise GraderError(_how_it_ended(child.returncode, len(answer)), hint=_tail(errors))
+
+
+def _exchange(child: subprocess.Popen[bytes], job: bytes) -> bytes:
+    assert child.stdin is not None  # noqa: S101 - it was asked for
+    assert child.stdout is not None  # noqa: S101 - it was asked for
+    try:
+        with child.stdin as pipe:
+            pipe.write(job)
+    except BrokenPipeError:
+        pass  # it died before it read the job; its exit code says so
+    with child.stdout as pipe:
+        answer = pipe.read(MAX_ANSWER + 1)
+    if len(answer) <= MAX_ANSWER:
+        child.wait()
+    return answer
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child's whole session; jails die with their parent."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _how_it_ended(returncode: int | None, size: int) -> str:
+    if size > MAX_ANSWER:
+        return f"the child answered more than {MAX_ANSWER // 2**20} MB"
+    return f"the child ended with exit code {returncode}"
+
+
+def _tail(errors: IO[bytes]) -> str:
+    errors.seek(0, os.SEEK_END)
+    errors.seek(max(0, errors.tell() - MAX_TRACEBACK))
+    return errors.read().decode("utf-8", "replace")
+
+
+# -- the child's side ----------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Read a job from standard input, gather and verify, write the evidence to standard output."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing but the answer may reach the parent, whatever a library prints
+    _limit_self()
+    job = from_json(sys.stdin.buffer.read(), Job)
+    evidence = gather(job)
+    with answers:
+        answers.write(to_json(evidence))
+
+
+def _limit_self() -> None:
+    """Bound the child, which reads what kernels and parsers send, so that it cannot exhaust the machine."""
+    memory = CHILD_MEMORY_MB * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def gather(job: Job) -> Evidence:
+    """Gather and verify a submission; each part's failure leaves the other part's facts alone."""
+    from grader import verify  # here, since the parent never needs NumPy
+
+    evidence = Evidence(submission=job.submission, isolation=job.isolation, verifier=verify.VERSION)
+    for stage, step in (("notebook", _notebook), ("report", _report)):
+        evidence = _guarded(stage, step, job, evidence)
+    return evidence
+
+
+def _guarded(stage: str, step: Callable[[Job, Evidence], Evidence], job: Job, evidence: Evidence) -> Evidence:
+    try:
+        return step(job, evidence)
+    except Exception:  # the border: a broken stage is a fault of ours, kept with its traceback
+        stage = "submission" if evidence.fault else stage
+        return replace(evidence, fault=Fault(stage=stage, traceback=traceback.format_exc()[-MAX_TRACEBACK:]))
+
+
+def _notebook(job: Job, evidence: Evidence) -> Evidence:
+    """Read, run and verify the notebook; what ran is known even where verifying breaks."""
+    from grader import kernel, notebook
+
+    path = _path(job.submission, job.submission.notebook)
+    if path is None or "notebook" not in job.submission.asked:
+        return evidence
+    try:
+        theirs = notebook.read(path, limits=job.gather.limits)
+    except notebook.UnreadableError as error:
+        return replace(evidence, notebook_problem=error.problem)
+    base = notebook.parse(job.gather.base) if job.gather.base else Notebook()
+    executed = kernel.execute(theirs, gather=job.gather, isolation=job.isolation, slot=job.slot)
+    declared = (*notebook.declared(theirs), *executed.scalars)
+    evidence = replace(
+        evidence,
+        notebook=theirs,
+        own_prose=notebook.own_prose(base, theirs),
+        prose=notebook.prose(base, theirs),
+        changes=notebook.changes(base, theirs),
+        declared=declared,
+        run=executed.run,
+    )
+    return _guarded("verify", partial(_verify, executed.series), job, evidence)
+
+
+def _verify(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
+    """Find the training runs among the series, and judge every step of them."""
+    from grader import verify
+
+    return replace(evidence, matches=verify.runs(series, declared=evidence.declared, names=job.gather.names))
+
+
+def _report(job: Job, evidence: Evidence) -> Evidence:
+    """Read the report."""
+    from grader import report
+
+    path = _path(job.submission, job.submission.report)
+    if path is None or "report" not in job.submission.asked:
+        return evidence
+    facts: ReportFacts = report.read(path, limits=job.gather.limits, isolation=job.isolation, slot=job.slot)
+    return replace(evidence, report=facts)
+
+
+def _path(submission: Submission, name: str | None) -> Path | None:
+    return Path(submission.root, name) if name else None
+
+
+# -- the handed-out notebook ---------------------------------------------------------------------
+
+
+def base_matches(gather: Gather, *, isolation: Isolation, slot: int = 0) -> tuple[Match, ...]:
+    """Run the handed-out notebook once, so that experiments are measured against it.
+
+    Raises:
+        GraderError: where it does not run, since every experiment would be judged against nothing.
+    """
+    if not gather.base:
+        return ()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "base.ipynb").write_text(gather.base, encoding="utf-8")
+        submission = Submission(student="", root=folder, notebook="base.ipynb", asked=("notebook",))
+        evidence = examine(submission, gather=gather, isolation=isolation, slot=slot)
+    stopped = [cell for cell in evidence.run.cells if cell.status != "ok"] if evidence.run else []
+    if evidence.fault or evidence.run is None or stopped:
+        why = evidence.fault.traceback if evidence.fault else ", ".join(f"cell {c.index}: {c.error}" for c in stopped)
+        raise GraderError("the handed-out notebook does not run", where="[gather] base", hint=why)
+    return evidence.matches
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+"""Each claim, from evidence to finding: what passes, what fails, and what goes to a person."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from grader.checks import CHECKS, PARTS, Case, judge
+from grader.model import (
+    CellRun,
+    CellStatus,
+    Change,
+    Coverage,
+    Divergence,
+    Evidence,
+    Experiment,
+    Fault,
+    Isolation,
+    LossMatch,
+    Match,
+    Notebook,
+    ReportFacts,
+    Run,
+    RunVerdict,
+    Submission,
+    Verdict,
+    message,
+)
+
+SUBMISSION = Submission(student="b1", root="/", notebook="hw.ipynb", report="r.pdf")
+RUN = Run(
+    outcome="complete", isolation=Isolation(), cells=(CellRun(index=2, status="ok"), CellRun(index=4, status="ok"))
+)
+REPORT = ReportFacts(outcome="read", pages={"pdfplumber": 3, "pdfium": 3})
+EVIDENCE = Evidence(submission=SUBMISSION, notebook=Notebook(), run=RUN, report=REPORT)
+
+
+def _match(verdict: RunVerdict = "matches", *, cell: int = 2, loss: LossMatch | None = None) -> Match:
+    divergence = Divergence(step=1, before=(0.0, 0.0), expected=(1.0, 2.0), seen=(0.5, 1.0))
+    return Match(
+        cell=cell,
+        names=("b_history", "w_history"),
+        steps=100,
+        verdict=verdict,
+        loss=loss or LossMatch(),
+        first_divergence=divergence if verdict == "differs" else None,
+        diagnosis=message("bug.sign") if verdict == "differs" else None,
+    )
+
+
+def _case(*matches: Match, experiments: tuple[Experiment, ...] = (), **changes: object) -> Case:
+    return Case(evidence=replace(EVIDENCE, matches=matches, **changes), experiments=experiments)
+
+
+def _experiment(after: str, **more: object) -> Experiment:
+    return Experiment(name="lr", cell=2, before="1e-7", after=after, **more)  # type: ignore[arg-type]
+
+
+# -- what no check may judge ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_part_that_was_not_asked_for_is_skipped(name: str) -> None:
+    submission = replace(SUBMISSION, asked=("notebook",) if PARTS[name] == "report" else ("report",))
+
+    assert judge(name, _case(submission=submission)).verdict is Verdict.SKIPPED
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_part_that_was_not_handed_in_fails_with_that_message(name: str) -> None:
+    finding = judge(name, _case(submission=replace(SUBMISSION, notebook=None, report=None)))
+
+    assert (finding.verdict, finding.message.id) == (Verdict.FAIL, f"checks.{PARTS[name]}-missing")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_part_that_intake_could_not_place_goes_to_a_person(name: str) -> None:
+    problem = message(f"intake.{PARTS[name]}-several", files="a, b")
+    submission = replace(SUBMISSION, notebook=None, report=None, problems=(problem,))
+
+    finding = judge(name, _case(submission=submission))
+
+    assert (finding.verdict, finding.message) == (Verdict.REVIEW, problem)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("stage", ["notebook", "report", "submission"])
+def test_a_fault_of_ours_is_a_fault_where_it_happened_and_nowhere_else(name: str, stage: str) -> None:
+    case = _case(
+        _match(),
+        fault=Fault(stage=stage, traceback="…"),
+        run=None if stage != "report" else RUN,
+        report=None if stage != "notebook" else REPORT,
+    )
+
+    finding = judge(name, case, **({"topic": "sgd"} if name == "topic-covered" else {}))
+
+    assert (finding.verdict is Verdict.FAULT) == (stage in (PARTS[name], "submission"))
+
+
+def test_a_fault_of_verification_leaves_what_ran_alone() -> None:
+    case = _case(fault=Fault(stage="verify", traceback="…"))
+
+    assert judge("notebook-runs", case).verdict is Verdict.PASS
+    assert judge("updates-match", case).verdict is Verdict.FAULT
+    assert judge("report-pages", case).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("name", [n for n in CHECKS if PARTS[n] == "notebook"])
+def test_a_notebook_that_cannot_be_read_gets_neither_full_marks_nor_zero(name: str) -> None:
+    problem = message("notebook.unreadable", why="not JSON")
+
+    finding = judge(name, _case(notebook=None, run=None, notebook_problem=problem))
+
+    assert (finding.verdict, finding.message) == (Verdict.REVIEW, problem)
+
+
+# -- the notebook runs ---------------------------------------------------------------------------
+
+
+def _runs(*statuses: CellStatus, environment: bool = False) -> Case:
+    cells = tuple(
+        CellRun(index=i, status=s, error=None if s == "ok" else "E", environment=environment and s == "error")
+        for i, s in enumerate(statuses, 1)
+    )
+    return _case(run=replace(RUN, cells=cells))
+
+
+def test_a_notebook_whose_cells_all_run_passes() -> None:
+    assert judge("notebook-runs", _runs("ok", "ok")).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("status", ["error", "timeout", "memory", "output-limit", "kernel-died"])
+def test_a_cell_that_fails_costs_its_share_and_is_named(status: CellStatus) -> None:
+    finding = judge("notebook-runs", _runs("ok", status, "ok", "ok"))
+
+    assert (finding.verdict, finding.credit) == (Verdict.PARTIAL, 0.75)
+    assert finding.message.id == f"runs.{status}"
+    assert finding.where is not None
+    assert finding.where.cell == 2
+
+
+def test_what_this_machine_lacks_is_not_the_students_mistake() -> None:
+    assert judge("notebook-runs", _runs("ok", "error", environment=True)).verdict is Verdict.REVIEW
+
+
+def test_a_notebook_without_code_is_no_pass() -> None:
+    finding = judge("notebook-runs", _runs())
+
+    assert finding.verdict is Verdict.FAIL
+
+
+def test_a_notebook_in_which_nothing_runs_fails() -> None:
+    assert judge("notebook-runs", _runs("error", "error")).verdict is Verdict.FAIL
+
+
+# -- updates and losses --------------------------------------------------------------------------
+
+
+def test_runs_that_match_pass() -> None:
+    assert judge("updates-match", _case(_match(), _match(cell=4))).verdict is Verdict.PASS
+
+
+def test_a_run_that_differs_costs_its_share_and_says_the_first_step() -> None:
+    finding = judge("updates-match", _case(_match(), _match("differs", cell=4)))
+
+    assert (finding.verdict, finding.credit) == (Verdict.PARTIAL, 0.5)
+    assert finding.hint == message("bug.sign")
+    assert finding.details[0].parameters == {
+        "cell": 4, "step": 1, "name": "b_history", "expected": 1.0, "seen": 0.5,
+    }  # fmt: skip
+
+
+def test_only_wrong_runs_fail() -> None:
+    assert judge("updates-match", _case(_match("differs"))).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("verdict", ["unexplained", "review"])
+def test_a_run_that_nobody_can_name_goes_to_a_person_even_beside_good_ones(verdict: RunVerdict) -> None:
+    assert judge("updates-match", _case(_match(), _match(verdict))).verdict is Verdict.REVIEW
+
+
+def test_a_run_without_data_beside_a_good_one_costs_nothing() -> None:
+    assert judge("updates-match", _case(_match(), _match("unverifiable"))).verdict is Verdict.PASS
+
+
+def test_no_history_at_all_goes_to_a_person() -> None:
+    assert judge("updates-match", _case()).verdict is Verdict.REVIEW
+    assert judge("losses-match", _case()).verdict is Verdict.REVIEW
+
+
+def test_the_cell_that_was_stopped_is_named_as_the_reason() -> None:
+    finding = judge("updates-match", _runs("ok", "timeout", "not-run"))
+
+    assert finding.message == message("updates.stopped", cell=2, status="timeout")
+
+
+def test_fewer_runs_than_asked_for_earn_their_share() -> None:
+    finding = judge("updates-match", _case(_match()), minimum=2)
+
+    assert (finding.verdict, finding.credit) == (Verdict.PARTIAL, 0.5)
+
+
+def test_losses_that_match_pass_and_those_that_differ_cost_their_share() -> None:
+    good = _match(loss=LossMatch(name="losses", kind="mse", verdict="matches"))
+    bad = _match(loss=LossMatch(name="losses", verdict="differs"))
+
+    assert judge("losses-match", _case(good)).verdict is Verdict.PASS
+    assert judge("losses-match", _case(good, bad)).credit == 0.5
+    assert judge("losses-match", _case(bad)).verdict is Verdict.FAIL
+
+
+def test_losses_that_nobody_recorded_follow_from_the_parameters() -> None:
+    assert judge("losses-match", _case(_match())).verdict is Verdict.PASS
+
+
+def test_a_wrong_update_is_not_counted_twice() -> None:
+    assert judge("losses-match", _case(_match("differs"))).verdict is Verdict.SKIPPED
+
+
+# -- experiments ---------------------------------------------------------------------------------
+
+CHANGED = (Change(name="lr", cell=2, before="1e-7", after="1e-6"),)
+
+
+def test_enough_different_changes_pass() -> None:
+    case = _case(_match(), experiments=(_experiment("1e-6"), _experiment("1e-5")))
+
+    assert judge("experiments-made", case).verdict is Verdict.PASS
+
+
+def test_the_same_change_twice_is_one_experiment() -> None:
+    case = _case(_match(), experiments=(_experiment("1e-6"), _experiment("1e-6")))
+
+    assert judge("experiments-made", case).credit == 0.5
+
+
+def test_the_handed_out_notebook_unchanged_fails() -> None:
+    assert judge("experiments-made", _case(_match())).verdict is Verdict.FAIL
+
+
+def test_changes_that_nobody_understood_go_to_a_person() -> None:
+    assert judge("experiments-made", _case(_match(), changes=CHANGED)).verdict is Verdict.REVIEW
+    assert judge("experiments-made", _case(changes=CHANGED)).verdict is Verdict.REVIEW
+
+
+def test_a_claim_against_the_curve_goes_to_a_person_with_the_quote() -> None:
+    experiment = _experiment("1e-5", effect="diverging", explained=True, claim="contradicts", quote="It is faster.")
+
+    finding = judge("effects-explained", _case(experiments=(experiment, _experiment("1e-6", explained=True))))
+
+    assert finding.verdict is Verdict.REVIEW
+    assert finding.message.parameters["quote"] == "It is faster."
+
+
+def test_explanations_pass_and_their_absence_fails_only_where_there_is_no_text() -> None:
+    explained = tuple(_experiment(after, explained=True) for after in ("1e-6", "1e-5"))
+
+    assert judge("effects-explained", _case(experiments=explained)).verdict is Verdict.PASS
+    assert judge("effects-explained", _case(experiments=explained[:1])).verdict is Verdict.PARTIAL
+    assert judge("effects-explained", _case()).verdict is Verdict.FAIL
+    assert judge("effects-explained", _case(own_prose=(3,))).verdict is Verdict.REVIEW
+
+
+# -- the report ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        ("read", Verdict.PASS),
+        ("not-a-pdf", Verdict.FAIL),
+        ("encrypted", Verdict.FAIL),
+        ("unreadable", Verdict.REVIEW),
+        ("too-large", Verdict.REVIEW),
+        ("timeout", Verdict.REVIEW),
+        ("crashed", Verdict.REVIEW),
+    ],
+    ids=lambda value: str(value),
+)
+def test_only_what_is_no_readable_pdf_by_its_nature_fails(outcome: str, verdict: Verdict) -> None:
+    report = ReportFacts(outcome=outcome)  # type: ignore[arg-type]
+
+    assert judge("report-readable", _case(report=report)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("pages", "verdict"),
+    [
+        ({"pdfplumber": 3, "pdfium": 3}, Verdict.PASS),
+        ({"pdfplumber": 4, "pdfium": 4}, Verdict.FAIL),
+        ({"pdfplumber": 3, "pdfium": 4}, Verdict.REVIEW),
+        ({"pdfplumber": 0, "pdfium": 0}, Verdict.REVIEW),
+        ({"pdfplumber": 0, "pdfium": 2}, Verdict.REVIEW),
+        ({"pdfplumber": None, "pdfium": 9}, Verdict.REVIEW),
+        ({"pdfium": 2}, Verdict.REVIEW),
+        ({}, Verdict.REVIEW),
+    ],
+    ids=str,
+)
+def test_pages_are_judged_only_where_two_engines_agree(pages: dict[str, int | None], verdict: Verdict) -> None:
+    finding = judge("report-pages", _case(report=replace(REPORT, pages=pages)), limit=3)
+
+    assert finding.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [("covered", Verdict.PASS), ("thin", Verdict.REVIEW), ("mentioned", Verdict.REVIEW), ("missing", Verdict.FAIL)],
+)
+def test_a_topic_fails_only_where_it_is_missing_from_a_readable_report(status: str, verdict: Verdict) -> None:
+    coverage = Coverage(topic="sgd", status=status)  # type: ignore[arg-type]
+    case = Case(evidence=EVIDENCE, coverage=(coverage,))
+
+    assert judge("topic-covered", case, topic="sgd").verdict is verdict
+    assert judge("topic-covered", case, topic="adagrad").verdict is Verdict.REVIEW

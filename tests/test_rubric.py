@@ -1,0 +1,115 @@
+"""A rubric is read whole, its mistakes are told all at once, and points add up."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grader.model import Criterion, Finding, Verdict, message
+from grader.rubric import Rubric, RubricError, load, score
+
+FOLDER = files("rubrics") / "gradient_descent"
+TEXT = (FOLDER / "rubric.toml").read_text(encoding="utf-8")
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _load(text: str) -> Rubric:
+    return load(text, read=_read)
+
+
+def _mistakes(text: str) -> tuple[str, ...]:
+    with pytest.raises(RubricError) as caught:
+        _load(text)
+    return caught.value.mistakes
+
+
+def test_the_rubric_that_ships_is_a_hundred_points() -> None:
+    rubric = _load(TEXT)
+
+    assert rubric.out_of == 100
+    assert rubric.gather.base.startswith("{")
+    assert rubric.gather.limits.cell_seconds == 120
+    assert [c.id for c in rubric.criteria][-4:] == ["sgd", "momentum", "adagrad", "rmsprop"]
+    assert all(set(c.title) == {"en", "zh-TW"} for c in rubric.criteria)
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
+    bad = TEXT.replace("points = 25", 'points = "many"').replace("limit = 3", "limt = 3").replace(
+        'check = "losses-match"', 'check = "loss-match"'
+    )  # fmt: skip
+
+    mistakes = _mistakes(bad)
+
+    assert len(mistakes) == 3
+    lines = bad.splitlines()
+    for mistake, text in zip(mistakes, ("points = ", "loss-match", "limt"), strict=True):
+        line = int(mistake.split(":")[0].removeprefix("line "))
+        assert text in lines[line - 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("limit = 3", "limit = 0", "limit"),
+        ("limit = 3", 'limit = "3"', "limit"),
+        ("limit = 3", "limits = 3", "did you mean `limit`?"),
+        ('topic = "sgd"', 'topic = "adam"', "topic"),
+        ('topic = "sgd"\n', "", "needs `topic`"),
+        ('id = "losses"', 'id = "updates"', "used twice"),
+        ('id = "losses"', 'id = "lösses/../x"', "must be a word"),
+        ("points = 25", "points = nan", "above 0"),
+        ("points = 25", "points = -1", "above 0"),
+        ("points = 25", "points = true", "above 0"),
+        ('check = "losses-match"', 'check = "losses-mach"', "did you mean `losses-match`?"),
+        ("cell_seconds = 120", "cell_second = 120", "did you mean `cell_seconds`?"),
+        ("cell_seconds = 120", 'cell_seconds = "long"', "cell_seconds"),
+        ("cell_seconds = 120", "cell_seconds = -1", "above 0"),
+        ('base = "gradient descent.ipynb"', 'base = "nothing.ipynb"', "cannot read `nothing.ipynb`"),
+        ('topics = "topics.toml"', 'topics = "nothing.toml"', "cannot read `nothing.toml`"),
+        ('title = "Gradient descent"', "", "needs a `title`"),
+        ("[gather]", "[gathr]", "did you mean `gather`?"),
+        ('x = ["x_data"]', "x = [1]", "x"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_words_that_lead_to_it(old: str, new: str, told: str) -> None:
+    assert TEXT.count(old) >= 1
+
+    assert any(told in mistake for mistake in _mistakes(TEXT.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "title = 1", "criterion = 3\ntitle='x'", "[[criterion]]", "= nonsense", "criterion = [1]"]
+)
+def test_a_rubric_that_is_none_is_told(text: str) -> None:
+    assert _mistakes(text)
+
+
+def test_the_digest_follows_what_judging_depends_on_and_nothing_else() -> None:
+    same = _load(TEXT.replace("cell_seconds = 120", "cell_seconds = 60") + "\n# a comment\n")
+    other = _load(TEXT.replace("points = 25", "points = 26"))
+
+    assert same.digest == _load(TEXT).digest != other.digest
+
+
+verdicts = st.sampled_from(Verdict)
+
+
+@given(verdict=verdicts, credit=st.floats(0, 1), points=st.floats(0.5, 100))
+def test_points_of_review_and_fault_are_neither_given_nor_lost(verdict: Verdict, credit: float, points: float) -> None:
+    finding = Finding(check="x", verdict=verdict, credit=credit, message=message("x"))
+
+    scored = score(Criterion(id="x", check="x", points=points), finding)
+
+    if verdict is Verdict.SKIPPED:
+        assert (scored.points, scored.pending, scored.out_of) == (0, 0, 0)
+    elif verdict in (Verdict.REVIEW, Verdict.FAULT):
+        assert (scored.points, scored.pending, scored.out_of) == (0, points, points)
+    else:
+        assert (scored.pending, scored.out_of) == (0, points)
+        assert 0 <= scored.points <= points + 0.005
