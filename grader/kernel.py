@@ -180,7 +180,7 @@ class _Kernel:
         error = failure(node)
         status: CellStatus = "ok" if error is None else "memory" if error.name == "MemoryError" else "error"
         if self.stopped is not None:
-            status = "error" if self.stopped == "protocol" else self.stopped
+            status = "kernel-died" if self.stopped == "protocol" else self.stopped
         return CellRun(
             index=cell.index,
             status=status,
@@ -342,6 +342,9 @@ class _Client(_Connected, AsyncKernelClient):  # type: ignore[misc] # jupyter_cl
 
 class _Manager(_Connected, AsyncKernelManager):  # type: ignore[misc] # jupyter_client is not typed for us
     """A manager that knows no kernelspec: what the notebook names as its kernel is not asked."""
+
+    def write_connection_file(self, **_: Any) -> None:
+        """Write no file: it would name the sockets to whoever reads the temporary folder."""
 
     def _connect_control_socket(self) -> None:
         """Nothing is asked over the control channel: the jail is killed, not shut down."""

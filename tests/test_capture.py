@@ -1,0 +1,224 @@
+"""What capture finds in a namespace, and what it costs; run here in the open, as it runs inside the kernel."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from grader import trace
+from grader.capture import Capture
+from grader.model import Series
+
+NONCE = "00ff"
+BUDGET = 1 << 30
+
+
+def asked(capture: Capture, reader: trace.Reader, cell: int = 1, *, size: int = 1 << 20, budget: int = BUDGET) -> Any:
+    """Ask as the grader does, piece by piece; give the series and what came with them."""
+    told = trace.announced(repr(capture.collect(NONCE, budget, size)), nonce=NONCE, budget=budget)
+    data = told.data
+    while len(data) < told.total:
+        data += trace.piece(repr(capture.piece(NONCE, len(data), size)), nonce=NONCE, offset=len(data))
+    return reader.series(cell, told, data), told
+
+
+def found(namespace: dict[str, Any]) -> dict[str, Any]:
+    series: tuple[Series, ...] = asked(Capture(namespace), trace.Reader())[0]
+    return {one.name: one.values for one in series}
+
+
+class Model:
+    """As a student's class would look to capture, which knows it by its module."""
+
+    __module__ = "__main__"
+
+    def __init__(self) -> None:
+        self.history = [(1.0, 2.0), (3.0, 4.0)]
+        self.lr = 0.5
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize(
+    ("thing", "shape"),
+    [
+        ([1.0, 2.0, 3.0], (3,)),
+        ([1, 2, 3], (3,)),
+        ((1.0, 2.0), (2,)),
+        ([np.float64(1), np.float64(2)], (2,)),
+        ([np.array(1.0), np.array(2.0)], (2,)),
+        ([np.array([1.0]), np.array([2.0])], (2,)),
+        ([np.array([[1.0], [2.0]])] * 3, (3, 2)),
+        ([np.array([1.0, 2.0])] * 3, (3, 2)),
+        ([(1.0, 2.0)] * 3, (3, 2)),
+        ([[1.0, 2.0]] * 3, (3, 2)),
+        ([np.float32(1), np.float32(2)], (2,)),
+        (np.zeros(4), (4,)),
+        (np.zeros((4, 2)), (4, 2)),
+        (np.zeros((4, 2, 1)), (4, 2)),
+        (np.zeros((4, 1)), (4,)),
+        (np.zeros((1, 4)), (4,)),
+        (np.arange(4), (4,)),
+        (np.zeros((4, 2), order="F"), (4, 2)),
+        (np.zeros(8)[::2], (4,)),
+    ],
+    ids=repr,
+)
+def test_every_way_to_keep_a_history_is_read(thing: Any, shape: tuple[int, ...]) -> None:
+    values = found({"h": thing})["h"]
+
+    assert values.shape == shape
+    assert np.array_equal(values, np.asarray(thing, dtype=float).reshape(shape))
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        "text",
+        ["a", "b"],
+        [1.0],
+        [],
+        [None, None],
+        np.zeros((300, 300)),
+        [[1.0], [1.0, 2.0]],
+        {1, 2},
+        len,
+        Model,
+        range(9),
+    ],
+    ids=repr,
+)
+def test_what_is_no_history_is_left_alone(thing: Any) -> None:
+    assert found({"h": thing}) == {}
+
+
+def test_names_are_as_python_reaches_them() -> None:
+    namespace = {
+        "hist": {"b": [1.0, 2.0], "deep": {"w": [3.0, 4.0]}, 5: [5.0, 6.0]},
+        "model": Model(),
+        "space": SimpleNamespace(losses=[1.0, 2.0]),
+        "runs": [[1.0] * 100, [2.0] * 50],
+        "wide": np.zeros((2, 100)),
+        "_hidden": [1.0, 2.0],
+        "In": ["", ""],
+    }
+    assert set(found(namespace)) == {
+        "hist['b']",
+        "hist['deep']['w']",
+        "hist[5]",
+        "model.history",
+        "space.losses",
+        "runs[0]",
+        "runs[1]",
+        "wide[0]",
+        "wide[1]",
+    }
+
+
+def test_columns_of_a_table_are_histories() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"loss": [1.0, 2.0], "name": ["a", "b"]})
+
+    assert list(found({"table": table, "column": table["loss"]})) == ["table['loss']", "column"]
+
+
+def test_single_numbers_are_told_truth_values_are_not() -> None:
+    namespace = {"lr": 0.5, "n": 10, "flag": True, "x": np.float32(0.5), "model": Model(), "big": 10**400}
+    _, told = asked(Capture(namespace), trace.Reader())
+
+    assert dict(told.scalars) == {"lr": 0.5, "n": 10.0, "x": 0.5, "model.lr": 0.5}
+
+
+def test_what_no_cell_touched_is_told_once() -> None:
+    namespace: dict[str, Any] = {"h": [1.0, 2.0], "a": np.zeros((300, 2)), "rows": [np.zeros(2)] * 3}
+    capture, reader = Capture(namespace), trace.Reader()
+
+    assert len(asked(capture, reader)[0]) == 3
+    assert asked(capture, reader, 2)[0] == ()
+
+
+@pytest.mark.parametrize("place", [0, 1, 70, 4999, 9999])
+def test_a_change_in_place_is_noticed(place: int) -> None:
+    kept, values = [0.5] * 10_000, np.zeros(10_000)
+    capture, reader = Capture({"kept": kept, "values": values}), trace.Reader()
+    asked(capture, reader)
+    kept.append(1.0)
+    values[place] = 1.0
+
+    assert [one.name for one in asked(capture, reader, 2)[0]] == ["kept", "values"]
+
+
+def test_the_same_numbers_bound_anew_are_named_without_bytes() -> None:
+    namespace = {"h": [1.0, 2.0]}
+    capture, reader = Capture(namespace), trace.Reader()
+    first = asked(capture, reader)[0]
+    namespace["h"] = [float(value) for value in namespace["h"]]
+    again, told = asked(capture, reader, 2)
+
+    assert told.total == 0
+    assert again[0].cell == 2
+    assert again[0].values is first[0].values
+
+
+def test_one_thing_under_two_names_is_told_once() -> None:
+    history = [1.0, 2.0]
+
+    assert list(found({"history": history, "alias": history})) == ["history"]
+
+
+def test_what_is_beyond_the_budget_is_named() -> None:
+    series, told = asked(Capture({"big": [0.5] * 1000, "small": [0.5] * 10}), trace.Reader(), budget=1000)
+
+    assert [one.name for one in series] == ["small"]
+    assert told.skipped == (("big", 1000),)
+
+
+def test_objects_that_raise_on_every_touch_are_passed_over() -> None:
+    class Evil:
+        __module__ = "elsewhere"
+
+        def __float__(self) -> float:
+            raise SystemExit("out")
+
+    assert list(found({"evil": [Evil(), Evil()], "h": [1.0, 2.0]})) == ["h"]
+
+
+def test_a_student_who_patches_numpy_loses_only_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = ModuleType("numpy")
+    monkeypatch.setitem(__import__("sys").modules, "numpy", broken)
+
+    assert list(found({"a": np.zeros(3), "h": [1.0, 2.0]})) == ["h"]
+
+
+@given(arrays.arrays(np.float64, st.tuples(st.integers(2, 40), st.integers(1, 5))), st.integers(1, 200))
+def test_every_double_arrives_as_it_was(values: Any, size: int) -> None:
+    """Plain little-endian f8 bytes in pieces: NaN, infinities and signed zeros too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        capture = Capture({"a": values, "rows": [tuple(row) for row in values.tolist()], "x": values[:, 0].tolist()})
+        series, _ = asked(capture, trace.Reader(), size=size)
+
+    flat = values[:, 0] if values.shape[1] == 1 else values
+    assert [one.values.tobytes() for one in series] == [flat.tobytes(), flat.tobytes(), values[:, 0].tobytes()]
+
+
+def test_a_hundred_thousand_floats_cost_milliseconds() -> None:
+    history = [i * 0.1 for i in range(100_000)]
+    capture = Capture({"b_history": history, "w_history": list(history)})
+    began = time.process_time()
+    capture.collect(NONCE, BUDGET, 1 << 22)
+    first = time.process_time() - began
+    began = time.process_time()
+    capture.collect(NONCE, BUDGET, 1 << 22)
+
+    assert first < 0.2
+    assert time.process_time() - began < 0.02

@@ -1,0 +1,421 @@
+"""The jail: what is inside, what is not, and what ends a program. Root and an ordinary user run the same tests."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader import sandbox
+from grader.model import GraderError, Isolation, Limits
+from grader.sandbox import bare, environment, syscalls
+from grader.sandbox import limits as bounds
+
+LEVELS = ("bubblewrap", pytest.param("landlock", marks=pytest.mark.slow))
+DAEMON = "import os, time; time.sleep(1000)"
+
+
+def working(level: str) -> Isolation:
+    for isolation in sandbox.candidates():
+        if isolation.level == level and sandbox.trouble(isolation) is None:
+            return isolation
+    pytest.skip(f"level {level} does not work on this machine")
+
+
+@pytest.fixture(scope="module", params=LEVELS)
+def isolation(request: pytest.FixtureRequest) -> Isolation:
+    return working(request.param)
+
+
+@pytest.fixture(scope="module")
+def bubblewrap() -> Isolation:
+    return working("bubblewrap")
+
+
+def jailed(code: str, isolation: Isolation, *, seconds: float = 20, **settings: Any) -> sandbox.Finished:
+    inputs = settings.pop("inputs", {})
+    return sandbox.run(
+        [sys.executable, "-I", "-c", code],
+        isolation=isolation,
+        limits=Limits(**settings),
+        inputs=inputs,
+        seconds=seconds,
+        output_bytes=100_000,
+    )
+
+
+def survivors(marker: str) -> list[int]:
+    """Find the processes of the whole machine that carry a marker in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def test_probe_names_the_strongest_level_that_really_ran() -> None:
+    assert sandbox.probe().level == next(
+        isolation.level for isolation in sandbox.candidates() if sandbox.trouble(isolation) is None
+    )
+
+
+def test_every_bubblewrap_at_hand_builds_the_jail() -> None:
+    programs = [isolation for isolation in sandbox.candidates() if isolation.level == "bubblewrap"]
+
+    assert [sandbox.trouble(isolation) for isolation in programs] == [None] * len(programs)
+
+
+def test_a_bubblewrap_that_is_not_one_is_trouble_and_no_crash() -> None:
+    broken = Isolation(level="bubblewrap", program="/bin/false")
+
+    assert sandbox.trouble(broken) is not None
+
+
+def test_no_isolation_means_no_jail() -> None:
+    with pytest.raises(GraderError, match="without isolation"):
+        jailed("pass", Isolation())
+
+
+def test_a_program_reads_what_it_was_handed(isolation: Isolation, tmp_path: Path) -> None:
+    report = tmp_path / "report of a student.pdf"
+    report.write_bytes(b"%PDF-1.7")
+    report.chmod(0o600)
+
+    finished = sandbox.run(
+        [sys.executable, "-I", "/job/parse.py", "/job/report.pdf"],
+        isolation=isolation,
+        limits=Limits(),
+        inputs={"parse.py": b"import sys; print(open(sys.argv[1], 'rb').read())", "report.pdf": report},
+        seconds=20,
+        output_bytes=1000,
+    )
+
+    assert (finished.outcome, finished.stdout) == ("done", b"b'%PDF-1.7'\n")
+
+
+def test_what_was_handed_in_cannot_be_changed(isolation: Isolation) -> None:
+    finished = jailed(
+        "import sys; open('/job/a', 'w')" if isolation.level == "bubblewrap" else "open('../job/a', 'w')",
+        isolation,
+        inputs={"a": b"x"},
+    )
+
+    assert b"Error" in finished.stderr
+
+
+def test_the_hosts_files_cannot_be_read(isolation: Isolation) -> None:
+    paths = [
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/hosts",
+        str(Path.home() / ".bashrc"),
+        "/var/log",
+        "/sys",
+        "/home/nobody",
+    ]
+    code = f"""
+import os
+for path in {paths!r}:
+    try:
+        print("read", os.listdir(path) if os.path.isdir(path) else open(path).read())
+    except OSError as error:
+        print(type(error).__name__)
+"""
+    said = jailed(code, isolation).stdout.decode().split()
+
+    assert len(said) == len(paths)
+    assert set(said) <= {"FileNotFoundError", "PermissionError"}
+
+
+def test_the_environment_tells_nothing_of_the_host(isolation: Isolation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_OF_THE_TA", "a-secret")
+
+    said = jailed("import os; print(dict(os.environ))", isolation).stdout
+
+    assert b"HOME" in said
+    assert b"a-secret" not in said
+
+
+def test_the_command_line_of_the_first_process_names_no_file_of_the_student(
+    bubblewrap: Isolation, tmp_path: Path
+) -> None:
+    given = tmp_path / "b10901234"
+    given.write_bytes(b"x")
+
+    said = jailed("print(open('/proc/1/cmdline').read())", bubblewrap, inputs={"a": given}).stdout
+
+    assert b"bwrap" in said
+    assert b"b10901234" not in said
+
+
+def test_only_the_home_and_tmp_can_be_written(isolation: Isolation) -> None:
+    code = """
+import os, sys
+mine = [os.path.expanduser("~"), os.environ["TMPDIR"]]
+for folder in ["/", "/usr", "/dev", "/run", "/job", "/etc", sys.prefix, os.path.dirname(os.__file__), *mine]:
+    try:
+        open(os.path.join(folder, "written"), "w").write("x")
+        print("wrote", folder)
+    except OSError:
+        pass
+print(*mine)
+"""
+    *wrote, places = jailed(code, isolation).stdout.decode().splitlines()
+
+    assert wrote == [f"wrote {place}" for place in places.split()]
+
+
+def test_our_own_answers_are_not_inside(isolation: Isolation) -> None:
+    code = """
+import importlib, sys
+for name in ("grader.model", "reference.optimizers", "rubrics"):
+    try:
+        module = importlib.import_module(name)
+        print(name, module.__file__)
+    except ImportError:
+        print("no", name)
+"""
+    said = jailed(code, isolation).stdout.decode().split("\n")
+
+    assert said[:2] == ["no grader.model", "no reference.optimizers"]
+    assert "rubric" not in said[2].removeprefix("no rubrics").removeprefix("rubrics None")
+
+
+def test_packages_of_ours_inside_what_is_shown_are_covered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner, other = tmp_path / "site-packages" / "grader", tmp_path / "site-packages" / "numpy"
+    inner.mkdir(parents=True)
+    other.mkdir()
+    monkeypatch.setattr(environment, "_ours", lambda: (inner,))
+
+    assert environment.masked((tmp_path,)) == (inner,)
+    assert bare._around(tmp_path, (inner,)) == [
+        (str(tmp_path), "list"),
+        (str(inner.parent), "list"),
+        (str(other), "read"),
+    ]
+
+
+def test_there_is_no_network(isolation: Isolation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"""
+import socket
+for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, socket.AF_PACKET, socket.AF_ALG):
+    try:
+        socket.socket(family, socket.SOCK_DGRAM if family != socket.AF_ALG else socket.SOCK_SEQPACKET)
+        print("made", family)
+    except OSError as error:
+        print(error.errno)
+try:
+    socket.create_connection(("127.0.0.1", {port}), timeout=2)
+    print("connected")
+except OSError as error:
+    print(error.errno)
+"""
+        said = jailed(code, isolation).stdout.decode().split()
+
+    assert said == ["95"] * 6  # EOPNOTSUPP, which libzmq takes as "not here"; on others it aborts
+
+
+def test_sockets_of_the_host_cannot_be_reached(isolation: Isolation, tmp_path: Path) -> None:
+    place = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as abstract:
+        server.bind(str(place))
+        place.chmod(0o777)
+        server.listen()
+        abstract.bind("\0descent-test")
+        abstract.listen()
+        code = f"""
+import socket
+for name in ({str(place)!r}, "\\0descent-test"):
+    for send in (lambda s: s.connect(name), lambda s: s.sendto(b"x", name)):
+        try:
+            send(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            print("reached", name)
+        except OSError as error:
+            print(error.errno)
+"""
+        said = jailed(code, isolation).stdout.decode().split()
+
+    assert said == ["1"] * 4
+
+
+def test_dangerous_system_calls_are_refused(bubblewrap: Isolation) -> None:
+    if not bubblewrap.seccomp:
+        pytest.skip("libseccomp is missing")
+    code = """
+import ctypes, os, platform
+x86 = platform.machine() == "x86_64"
+def libc(name, *arguments):
+    return getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments)
+calls = dict(
+    memfd=lambda: libc("memfd_create", b"x", 0),
+    unshare=lambda: libc("unshare", 0x10000000),
+    ptrace=lambda: libc("ptrace", 0, 0, 0, 0),
+    shmget=lambda: libc("shmget", 0, 4096, 0o1600),
+    mount=lambda: libc("mount", None, None, None, 0, None),
+    chroot=lambda: libc("chroot", b"/tmp"),
+    personality=lambda: libc("personality", 0x40000),
+    io_uring=lambda: libc("syscall", 425, 1, None),
+    bpf=lambda: libc("syscall", 321 if x86 else 280, 0, None, 0),
+    keyctl=lambda: libc("syscall", 250 if x86 else 219, 0, 0, 0, 0, 0),
+)
+for name, call in calls.items():
+    print(name, call(), ctypes.get_errno())
+"""
+    said = [line.split() for line in jailed(code, bubblewrap).stdout.decode().splitlines()]
+
+    assert len(said) == 10
+    assert [line for line in said if line[1:] != ["-1", "1"]] == []
+
+
+def test_nothing_is_left_to_gain_rights_with(bubblewrap: Isolation) -> None:
+    said = jailed("print(open('/proc/self/status').read())", bubblewrap).stdout.decode()
+    fields = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+
+    assert fields["NoNewPrivs"] == "1"
+    assert fields["Seccomp"] == "2"
+    assert {int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert fields["Uid"].split()[0] != "0"
+
+
+def test_an_endless_program_is_ended_with_its_daemons(isolation: Isolation) -> None:
+    marker = f"descent-marker-{os.getpid()}-{time.monotonic_ns()}"
+    code = f"""
+import os, signal, subprocess, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    subprocess.Popen([sys.executable, "-I", "-c", {DAEMON!r}, {marker!r}])
+    os._exit(0)
+subprocess.Popen([sys.executable, "-I", "-c", {DAEMON!r}, {marker!r}], start_new_session=True)
+print("started", flush=True)
+while True: pass
+"""
+    finished = jailed(code, isolation, seconds=1)
+
+    assert (finished.outcome, finished.stdout) == ("timeout", b"started\n")
+    assert survivors(marker) == []
+
+
+def test_daemons_do_not_outlive_a_program_that_ends(isolation: Isolation) -> None:
+    marker = f"descent-marker-{os.getpid()}-{time.monotonic_ns()}"
+    code = f"""
+import subprocess, sys
+quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+subprocess.Popen([sys.executable, "-I", "-c", {DAEMON!r}, {marker!r}], **quiet)
+"""
+    assert jailed(code, isolation).outcome == "done"
+    assert survivors(marker) == []
+
+
+def test_a_fork_bomb_stops_at_the_limit(isolation: Isolation) -> None:
+    code = """
+import os, time
+count = 0
+try:
+    while count < 300:
+        if os.fork() == 0:
+            time.sleep(100)
+        count += 1
+except OSError:
+    pass
+print(count)
+"""
+    finished = jailed(code, isolation, processes=40)
+
+    assert 20 <= int(finished.stdout) <= 40
+
+
+def test_one_bomb_does_not_starve_another_jail(bubblewrap: Isolation) -> None:
+    bomb = """
+import os, time
+try:
+    while os.fork() != 0: pass
+except OSError:
+    print("full", flush=True)
+time.sleep(100)
+"""
+    bombed = sandbox.start(
+        [sys.executable, "-I", "-c", bomb], isolation=bubblewrap, limits=Limits(processes=30), inputs={}, slot=1
+    )
+    try:
+        assert bombed.pipes[0].readline() == b"full\n"
+        finished = jailed("import os; os.fork(); print('forked')", bubblewrap, processes=30)
+    finally:
+        bombed.close()
+
+    assert finished.stdout == b"forked\n" * 2
+
+
+def test_one_greedy_process_meets_a_memory_error(isolation: Isolation) -> None:
+    assert jailed("x = [0] * 10**9", isolation, memory_mb=512).outcome == "memory"
+
+
+@pytest.mark.slow
+def test_greed_spread_over_a_family_is_ended(isolation: Isolation) -> None:
+    code = "import os, time\nfor _ in range(5): os.fork()\nx = bytearray(60_000_000)\ntime.sleep(30)"
+    finished = jailed(code, isolation, memory_mb=256)
+
+    assert finished.outcome == "memory"
+
+
+def test_output_is_capped_while_it_is_read(isolation: Isolation) -> None:
+    finished = jailed("import sys\nwhile True: sys.stdout.write('x' * 65536)", isolation)
+
+    assert finished.outcome == "output-limit"
+    assert len(finished.stdout) == 100_000
+
+
+def test_disk_is_bounded(bubblewrap: Isolation) -> None:
+    code = """
+import os
+for place in (".", "/tmp", "/dev/shm"):
+    size = 0
+    try:
+        for number in range(40):
+            with open(f"{place}/f{number}", "wb") as file:
+                for _ in range(10):
+                    size += file.write(bytes(1 << 20))
+    except OSError:
+        pass
+    print(size >> 20)
+"""
+    home, tmp, shm = map(int, jailed(code, bubblewrap, disk_mb=32).stdout.split())
+
+    assert (home <= 32, tmp <= 8, shm <= 64) == (True, True, True)
+
+
+def test_a_failure_is_told_with_its_words(isolation: Isolation) -> None:
+    finished = jailed("raise SystemExit('no such thing')", isolation)
+
+    assert (finished.outcome, finished.returncode, finished.stderr) == ("crashed", 1, b"no such thing\n")
+
+
+def test_nothing_of_a_jail_is_left_in_the_temporary_folder(
+    isolation: Isolation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    jailed("open('made', 'w')", isolation)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_filter_is_whole_instructions() -> None:
+    program = syscalls.program()
+
+    assert program is None or (len(program) % 8 == 0 and len(program) > 100)
+
+
+def test_memory_counts_the_whole_tree() -> None:
+    assert bounds.memory(os.getpid()) > 5 * bounds.MB
+    assert bounds.tree(os.getpid())[0] == os.getpid()
