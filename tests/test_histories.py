@@ -97,26 +97,27 @@ def test_from_a_number_that_is_not_finite_the_row_is_nan_and_no_earlier(a: float
     assert np.all(np.isnan(y[1, 150:]))
 
 
-@pytest.mark.parametrize("a", [1.1, 10.0, -1e6, 1e200])
-def test_growth_is_followed_until_it_overflows_and_nobody_is_warned(a: float) -> None:
+@pytest.mark.parametrize(("a", "x"), [(1.1, 1.0), (1.1, 1e200), (10.0, 1.0), (-1e6, 1.0), (1e200, 1.0), (1.0, 1e297)])
+def test_growth_is_followed_until_it_overflows_and_nobody_is_warned(a: float, x: float) -> None:
     """Warnings are errors here, so this also says that there is none."""
-    y = decay(np.ones(10_000), a)
+    y = decay(np.full(10_000, x), a)
 
     lost = int(np.argmax(np.isnan(y)))
-    expected = loop(np.ones(lost), a)
+    expected = loop(np.full(lost, x), a)
     assert np.all(np.isnan(y[lost:]))
-    assert np.abs(expected[-1]) > 1e300 / abs(a)
+    assert 0.99e300 / abs(a) < np.abs(expected[-1]) <= 1e300
     assert y[:lost] == pytest.approx(expected, rel=1e-12)
 
 
 def test_silence_before_growth_stays_silent() -> None:
-    x = np.zeros(5000)
-    x[4000:4003] = 1.0
+    x = np.zeros((2, 5000))
+    x[1, 4000:4003] = 1.0
 
     y = decay(x, 10.0)
 
-    assert not np.any(y[:4000])
-    assert y[4000:4003].tolist() == [1.0, 11.0, 111.0]
+    assert not np.any(y[:, :4000])
+    assert y[1, 4000:4003].tolist() == [1.0, 11.0, 111.0]
+    assert not np.any(y[0])
 
 
 @given(st.floats(0.0, 1.0), st.floats(-3.0, 3.0))
@@ -145,56 +146,35 @@ betas = st.one_of(st.just(0.0), st.floats(0.01, 0.999))
 epses = st.sampled_from([0.0, 1e-8, 1e-3, 1.0])
 starts = st.sampled_from(STARTS)
 booleans = st.booleans()
-CONVENTIONS = st.one_of(
-    st.tuples(st.just("sgd"), st.just({})),
-    st.tuples(
-        st.just("momentum"),
-        st.fixed_dictionaries({"beta": betas, "dampening": st.floats(0, 1), "start": starts, "lr_inside": booleans}),
-    ),
-    st.tuples(
-        st.just("nesterov"),
-        st.fixed_dictionaries({"beta": betas, "start": st.sampled_from([0.0, 1.0]), "lr_inside": booleans}),
-    ),
-    st.tuples(
-        st.just("adagrad"),
-        st.fixed_dictionaries(
-            {
-                "eps": epses,
-                "eps_inside": booleans,
-                "start": st.sampled_from([0.0, 0.1]),
-                "mean": booleans,
-                "norm": booleans,
-                "lr_decay": st.sampled_from([0.0, 0.1]),
-            }
-        ),
-    ),
-    st.tuples(
-        st.just("rmsprop"),
-        st.fixed_dictionaries(
-            {
-                "rho": betas,
-                "eps": epses,
-                "eps_inside": booleans,
-                "start": starts,
-                "beta": betas,
-                "lr_inside": booleans,
-            }
-        ),
-    ),
-    st.tuples(
-        st.just("adam"),
-        st.fixed_dictionaries(
-            {
-                "beta1": betas,
-                "beta2": betas,
-                "eps": epses,
-                "eps_inside": booleans,
-                "eps_hat": booleans,
-                "bias_correction": booleans,
-            }
-        ),
-    ),
-)
+CONVENTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "sgd": {},
+    "momentum": {"beta": betas, "dampening": st.floats(0, 1), "start": starts, "lr_inside": booleans},
+    "nesterov": {"beta": betas, "start": st.sampled_from([0.0, 1.0]), "lr_inside": booleans},
+    "adagrad": {
+        "eps": epses,
+        "eps_inside": booleans,
+        "start": st.sampled_from([0.0, 0.1]),
+        "mean": booleans,
+        "norm": booleans,
+        "lr_decay": st.sampled_from([0.0, 0.1]),
+    },
+    "rmsprop": {
+        "rho": betas,
+        "eps": epses,
+        "eps_inside": booleans,
+        "start": starts,
+        "beta": betas,
+        "lr_inside": booleans,
+    },
+    "adam": {
+        "beta1": betas,
+        "beta2": betas,
+        "eps": epses,
+        "eps_inside": booleans,
+        "eps_hat": booleans,
+        "bias_correction": booleans,
+    },
+}
 
 
 @st.composite
@@ -212,12 +192,11 @@ def learning_rates(steps: int) -> st.SearchStrategy[Any]:
     return st.sampled_from([0.1, np.array([[0.1], [1.0], [3.0]]), 1.0 / np.arange(1.0, steps + 1)])
 
 
-@given(CONVENTIONS, gradients(), st.data())
-def test_the_step_form_and_the_history_form_are_the_same_rule(
-    convention: tuple[str, dict[str, Any]], g: Array, data: st.DataObject
-) -> None:
+@pytest.mark.parametrize("name", list(CONVENTIONS))
+@given(g=gradients(), data=st.data())
+def test_the_step_form_and_the_history_form_are_the_same_rule(name: str, g: Array, data: st.DataObject) -> None:
     """All keywords are those of the step form; what differs is rounding, measured on gradients that cannot cancel."""
-    name, keywords = convention
+    keywords = data.draw(st.fixed_dictionaries(CONVENTIONS[name]))
     lr = data.draw(learning_rates(g.shape[1]))
 
     history = getattr(histories, name)(g, lr=lr, **keywords)

@@ -98,7 +98,7 @@ def test_with_no_start_the_first_gradient_is_not_dampened() -> None:
     assert steps_of(optimizers.momentum, [8.0, 0.0], lr=1.0, beta=0.5, dampening=0.5).tolist() == [4, 2]
 
 
-@pytest.mark.parametrize("rule", [optimizers.momentum, optimizers.nesterov])
+@pytest.mark.parametrize("rule", [optimizers.momentum, optimizers.nesterov, optimizers.rmsprop])
 def test_where_the_learning_rate_stands_shows_only_when_it_changes(rule: Rule) -> None:
     def changing(*, lr_inside: bool) -> float:
         _, v = rule(1.0, lr=1.0, beta=0.5, lr_inside=lr_inside)
@@ -108,7 +108,7 @@ def test_where_the_learning_rate_stands_shows_only_when_it_changes(rule: Rule) -
     outside = steps_of(rule, gradients, lr=0.25, beta=0.5)
     inside = steps_of(rule, gradients, lr=0.25, beta=0.5, lr_inside=True)
     assert np.array_equal(outside, inside)
-    assert changing(lr_inside=True) == 4 * changing(lr_inside=False)
+    assert changing(lr_inside=True) == 4 * changing(lr_inside=False) > 0
 
 
 def test_polyaks_heavy_ball_is_momentum_with_the_learning_rate_inside() -> None:
