@@ -1,8 +1,12 @@
 """Small real students, made by hand, for the tests of what people read."""
 
+import json
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
 
 from grader.model import (
     Cell,
@@ -33,6 +37,7 @@ from grader.model import (
     Verdict,
     Where,
     message,
+    to_json,
 )
 
 X = (338.0, 333.0, 328.0, 207.0, 226.0, 25.0, 179.0, 60.0, 208.0, 606.0)
@@ -40,6 +45,7 @@ Y = (640.0, 633.0, 619.0, 393.0, 428.0, 27.0, 193.0, 66.0, 226.0, 1591.0)
 START = (-120.0, -4.0)
 CENTRE = (-188.43319665732653, 2.6694640160365247)
 Point = tuple[float, float]
+R = TypeVar("R")
 Sample = tuple[Grade, Evidence]
 
 CRITERIA = (
@@ -89,6 +95,7 @@ def surface() -> Surface:
     return Surface(centre=CENTRE, hessian=rows, minimum=loss(CENTRE))
 
 
+@cache
 def gradient_descent(rate: float, steps: int) -> list[Point]:
     path = [START]
     for _ in range(steps):
@@ -97,6 +104,7 @@ def gradient_descent(rate: float, steps: int) -> list[Point]:
     return path
 
 
+@cache
 def adagrad(rate: float, steps: int, root: Callable[[float], float] = math.sqrt) -> list[Point]:
     path, sums = [START], [0.0, 0.0]
     for _ in range(steps):
@@ -276,7 +284,7 @@ def perfect(student: str = "b10901001") -> Sample:
 
 def adagrad_without_root(student: str = "b10901002") -> Sample:
     about = submission(student)
-    right, wrong = adagrad(1.0, 3000), adagrad(1.0, 3000, root=lambda s: s)
+    right, wrong = adagrad(1.0, 3000), adagrad(1.0, 3000, root=float)
     gap = Divergence(step=1, before=START, expected=right[1], seen=wrong[1])
     diagnosis = message(
         "bug.adagrad-no-root", step=1, name="b_history", seen=wrong[1][0] - START[0], lr=1.0, expected=1.0
@@ -442,3 +450,43 @@ SAMPLES: dict[str, Callable[[], Sample]] = {
     "self-check": self_check,
     "loss-differs": loss_differs,
 }
+
+
+EVIL = (
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&lt;b&gt;&#60;i&#62;\u202egnp.\x00\x1b[31m{{7*7}}${1}`x`"
+)
+"""Everything that a student's text could try in a page."""
+
+
+@cache
+def hostile() -> Sample:
+    """A student who wrote EVIL wherever a record takes any text."""
+    judged, known = adagrad_without_root()
+    return poisoned(judged, Grade), poisoned(known, Evidence)
+
+
+def poisoned(record: R, kind: type[R]) -> R:
+    """The record with EVIL in place of every text that could as well be another one."""
+    plain = json.loads(to_json(record))
+    for place in list(_texts(plain)):
+        *path, last = place
+        holder = plain
+        for key in path:
+            holder = holder[key]
+        before, holder[last] = holder[last], EVIL
+        try:
+            msgspec.convert(plain, kind, strict=False)
+        except msgspec.ValidationError:  # one of a few words, or a number: no student's text
+            holder[last] = before
+    return msgspec.convert(plain, kind, strict=False)
+
+
+def _texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, str):
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, (*path, index))

@@ -80,13 +80,15 @@ def _scalar(given: Scalar) -> str:
 def number(value: float) -> str:
     """A number for people: six significant digits, whole numbers whole, five digits and more grouped.
 
-    >>> [number(x) for x in (1e-7, 2.0, 10189.9012, 100000, -188.4366838, float("-inf"))]
-    ['1e-7', '2', '10,189.9', '100,000', '-188.437', '-inf']
+    >>> [number(x) for x in (1e-7, 2.0, 10189.9012, 100000, -188.4366838, 36708190.7, float("-inf"))]
+    ['1e-7', '2', '10,189.9', '100,000', '-188.437', '36,708,191', '-inf']
     """
     if not _finite(value):
         return str(float(value)) if isinstance(value, float) else "inf"
     if value == int(value) and abs(value) < 1e15:
         return _grouped(str(int(value)))
+    if 1e6 <= abs(value) < 1e9:  # a whole number is easier to compare than an exponent
+        return _grouped(str(round(value)))
     mantissa, _, exponent = f"{float(value):.6g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else _grouped(mantissa)
 

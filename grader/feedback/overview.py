@@ -11,7 +11,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from grader.feedback import plots
-from grader.feedback.catalogue import label, number, safe, word
+from grader.feedback.catalogue import label, number, safe, text, word
 from grader.feedback.pages import fill
 from grader.feedback.render import title
 from grader.model import Finding, Grade, Language, Message, Record, Scored, Verdict
@@ -42,10 +42,10 @@ class Diagnosis(Record, frozen=True, kw_only=True):
 
 
 class Waiting(Record, frozen=True, kw_only=True):
-    """One criterion of one student that a person has to decide."""
+    """What a person has to decide about one student for one reason."""
 
     student: str
-    title: str
+    titles: tuple[str, ...]
     verdict: Verdict
     pending: float
     reason: Message | None
@@ -64,7 +64,7 @@ def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, 
         histogram=_histogram(decided, pending, language),
         bins=tuple((f"{10 * i}–{10 * i + 10}", decided[i], pending[i]) for i in range(BINS)),
         rates=_rates(grades, language),
-        verdicts=tuple(verdict for verdict in Verdict if any(verdict in _verdicts(grade) for grade in grades)),
+        verdicts=_said(grades),
         diagnoses=_diagnoses(grades, language),
         shown=SHOWN,
         queue=_queue(grades, language),
@@ -104,6 +104,12 @@ def _verdicts(grade: Grade) -> set[Verdict]:
 
 def _percent(grade: Grade) -> float:
     return 100 * grade.points / grade.out_of if grade.out_of > 0 else 0.0
+
+
+def _said(grades: Sequence[Grade]) -> tuple[Verdict, ...]:
+    """The verdicts that anyone has, besides pass."""
+    found = set().union(*map(_verdicts, grades)) - {Verdict.PASS}
+    return tuple(verdict for verdict in Verdict if verdict in found)
 
 
 def _waits(grade: Grade) -> bool:
@@ -185,19 +191,29 @@ def _queue(grades: Sequence[Grade], language: Language) -> tuple[Waiting, ...]:
 
 
 def _waiting(grade: Grade, language: Language) -> list[Waiting]:
-    entries = [
-        Waiting(
-            student=grade.submission.student,
-            title=title(scored, language),
-            verdict=scored.finding.verdict,
-            pending=scored.pending,
-            reason=scored.finding.message,
-        )
-        for scored in grade.scored
-        if scored.finding.verdict in WAITING
-    ]
-    if entries or not _waits(grade):
-        return entries
-    reason = next(iter(grade.submission.problems), None)
+    """One entry for each reason, with all the criteria that wait for it."""
+    groups: dict[tuple[Verdict, str], list[Scored]] = {}
+    for scored in grade.scored:
+        if scored.finding.verdict in WAITING:
+            reason = text(scored.finding.message, language)
+            groups.setdefault((scored.finding.verdict, reason), []).append(scored)
     student = grade.submission.student
-    return [Waiting(student=student, title="", verdict=Verdict.REVIEW, pending=grade.pending, reason=reason)]
+    if not groups and _waits(grade):
+        problem = next(iter(grade.submission.problems), None)
+        return [Waiting(student=student, titles=(), verdict=Verdict.REVIEW, pending=grade.pending, reason=problem)]
+    return [
+        Waiting(
+            student=student,
+            titles=_titles(group, grade, language),
+            verdict=verdict,
+            pending=sum(scored.pending for scored in group),
+            reason=group[0].finding.message,
+        )
+        for (verdict, _), group in groups.items()
+    ]
+
+
+def _titles(group: Sequence[Scored], grade: Grade, language: Language) -> tuple[str, ...]:
+    if len(group) == len(grade.scored) > 1:
+        return (label("page.every-part", language),)
+    return tuple(title(scored, language) for scored in group)

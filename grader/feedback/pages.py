@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from grader.feedback.catalogue import PLACEHOLDER, label, number, safe, template, text, value, word
-from grader.model import Language, Message, Where
+from grader.model import Language, Message, Where, message
 
 LANG = {"en": "en", "zh-TW": "zh-Hant-TW"}
 SYMBOLS = {"pass": "✓", "partial": "◐", "fail": "✗", "review": "?", "skipped": "–", "fault": "!"}
@@ -74,21 +74,21 @@ def _shown(given: Any) -> Any:
     return number(given) if isinstance(given, int | float) else safe(str(given))
 
 
-def rich(message: Message, language: Language) -> Markup:
+def rich(said: Message, language: Language) -> Markup:
     """A message as HTML: escaped, with the catalogue's backticks as code."""
-    known = template(message.id, language)
+    known = template(said.id, language)
     if known is None:
-        return escape(text(message, language))
+        return escape(text(said, language))
     parts = known.split("`")
-    filled = [_filled(part, message, language) for part in parts]
+    filled = [_filled(part, said, language) for part in parts]
     return Markup("").join(_code(part) if index % 2 else part for index, part in enumerate(filled))
 
 
-def _filled(part: str, message: Message, language: Language) -> Markup:
+def _filled(part: str, said: Message, language: Language) -> Markup:
     """A part of a sentence with its parameters, all of it escaped."""
     pieces, end = [], 0
     for match in PLACEHOLDER.finditer(part):
-        pieces += [escape(part[end : match.start()]), escape(value(match[1], message.parameters, language))]
+        pieces += [escape(part[end : match.start()]), escape(value(match[1], said.parameters, language))]
         end = match.end()
     return Markup("").join([*pieces, escape(part[end:])])
 
@@ -97,9 +97,9 @@ def _code(part: Markup) -> Markup:
     return Markup('<code lang="en">{}</code>').format(part)
 
 
-def sentence(language: Language, id: str, **parameters: Any) -> str:
+def sentence(language: Language, id: str, **parameters: Any) -> Markup:
     """A label of the page, with its parameters."""
-    return label(id, language, **parameters)
+    return rich(message(id, **parameters), language)
 
 
 def place(where: Where | None, language: Language) -> str:

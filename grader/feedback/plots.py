@@ -21,8 +21,8 @@ STYLES = 8
 """How many lines one plot can tell apart, by colour and dash; the CSS has as many."""
 HUGE = 1e100
 POINTS = 400
-LETTER, TALL = 7.2, 15.0
-"""The room that a character and a line of text take, estimated on the generous side."""
+LETTER, TALL = 9.0, 18.0
+"""The room that a character and a line of text take at most: on a narrow screen the CSS enlarges them."""
 
 Point = tuple[float, float]
 T = TypeVar("T")
@@ -173,7 +173,7 @@ def loss(trails: Sequence[Trail], *, id: str, title: str, step: str, loss: str, 
     border. The upper border is at most a thousand times the highest start, so that a run that diverges leaves the
     others readable.
     """
-    frame = Frame(right=WIDTH - 92)
+    frame = Frame(right=WIDTH - 100)
     drawn = tuple((trail, _pairs(trail)) for trail in trails)
     scale = _loss_scale([points for _, points in drawn])
     if scale is None:
@@ -223,9 +223,10 @@ def _loss_ticks(scale: _Scale) -> list[tuple[float, str]]:
 
 
 def _short(value: float) -> str:
-    """A tick in at most eight characters."""
+    """A tick in at most eight characters, with a real minus."""
     exact = number(value)
-    return exact if len(exact) <= 8 else f"{value:.2e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+    rough = f"{value:.2e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+    return (exact if len(exact) <= 8 else rough).replace("-", "−")
 
 
 def _step_ticks(scale: _Scale) -> list[tuple[float, str]]:
@@ -363,7 +364,7 @@ def _side(values: Sequence[float], anchors: Sequence[float]) -> tuple[float, flo
         reach = min(max(abs(value - low) for value in values), 10 * size + 1)
         reach = max(reach, 1e-3 * size, 1e-90)
     near = [value for value in values if low - reach <= value <= high + reach] + [low, high]
-    pad = 0.08 * max(max(near) - min(near), 0.2 * reach)
+    pad = 0.12 * max(max(near) - min(near), 0.2 * reach)
     return min(near) - pad, max(near) + pad
 
 
@@ -416,10 +417,15 @@ def clip(start: Point, end: Point, low: Point, high: Point) -> tuple[Point, Poin
         return None
 
     def at(share: float) -> Point:
-        x, y = (min(max(start[i] + share * (end[i] - start[i]), low[i]), high[i]) for i in (0, 1))
-        return x, y
+        x, y = (start[i] + share * (end[i] - start[i]) for i in (0, 1))
+        return _inside((x, y), low, high)
 
-    return (start if enter == 0.0 else at(enter)), (end if leave == 1.0 else at(leave))
+    # Held again, since beside huge numbers a share rounds to 1 while its point lies outside.
+    return at(enter) if enter > 0 else _inside(start, low, high), at(leave) if leave < 1 else _inside(end, low, high)
+
+
+def _inside(point: Point, low: Point, high: Point) -> Point:
+    return min(max(point[0], low[0]), high[0]), min(max(point[1], low[1]), high[1])
 
 
 def _marks(seen: Sequence[Point], surface: Surface | None, style: int, window: _Window, frame: Frame) -> str:
@@ -450,7 +456,9 @@ def _rings(surface: Surface, window: _Window, frame: Frame, id: str) -> str:
     if not l22 > 0:
         return ""
     unit = (across / l11, -across * l21 / (l11 * l22), -up / l22)
-    far = max(_height(surface, corner) for corner in product(*zip(window.low, window.high, strict=True)))
+    far = max(
+        _height(surface, corner) for corner in product((window.low[0], window.high[0]), (window.low[1], window.high[1]))
+    )
     x, y = window.place(surface.centre, frame)
     rings = [_ring(unit, math.sqrt(far) / 2**index, (x, y)) for index in range(9)]
     box = _tag("rect", x=frame.left, y=frame.top, width=frame.right - frame.left, height=frame.bottom - frame.top)
@@ -517,8 +525,8 @@ def _hatch(id: str) -> str:
 
 def histogram(decided: Sequence[int], pending: Sequence[int], *, id: str, title: str, label: str) -> str:
     """Students by tenths of the points, those with pending points hatched on top."""
-    width, height = 720.0, 240.0
-    frame = Frame(left=8, top=24, right=width - 8, bottom=height - 44)
+    width, height = float(WIDTH), 200.0
+    frame = Frame(left=8, top=24, right=width - 8, bottom=height - 46)
     most = max([a + b for a, b in zip(decided, pending, strict=True)], default=0) or 1
     wide = (frame.right - frame.left) / max(len(decided), 1)
     parts = [_hatch(id)]

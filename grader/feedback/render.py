@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from markupsafe import Markup
+from msgspec import structs
 
 from grader.feedback import plots
 from grader.feedback.catalogue import label, number, safe, text, word
@@ -15,6 +16,7 @@ from grader.model import (
     Curve,
     Divergence,
     Evidence,
+    Finding,
     Grade,
     Language,
     Match,
@@ -24,21 +26,25 @@ from grader.model import (
     Scored,
     Verdict,
     message,
+    to_json,
 )
 
 STEPS = 3
 """How many next steps a person can take in."""
 DRAWN = plots.STYLES
 FIGURES = 6
+NAMED = 3
+"""How many criteria with one reason are named."""
 OPEN = (Verdict.FAIL, Verdict.PARTIAL, Verdict.REVIEW, Verdict.FAULT)
 MARKS = {"matches": "pass", "differs": "fail", "unexplained": "review", "unverifiable": "review", "review": "review"}
 
 
 class Step(Record, frozen=True, kw_only=True):
-    """One thing to do next, with the points it can bring."""
+    """One thing to do next, with the points it can bring; `n` is the part of the page that says more."""
 
     n: int
-    scored: Scored
+    title: str
+    finding: Finding
     gain: float
 
 
@@ -67,10 +73,15 @@ class RunView(Record, frozen=True, kw_only=True):
 
 
 class Open(Record, frozen=True, kw_only=True):
-    """A criterion that is not passed, with its evidence."""
+    """Criteria that are not passed for one and the same reason, with the evidence."""
 
     n: int
-    scored: Scored
+    title: str
+    group: tuple[Scored, ...]
+    finding: Finding
+    points: float
+    pending: float
+    out_of: float
     hint: Message | None = None
     gaps: tuple[Gap, ...] = ()
 
@@ -78,8 +89,7 @@ class Open(Record, frozen=True, kw_only=True):
 def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
     """One self-contained HTML page of feedback; any part of the evidence may be missing."""
     runs = tuple(_run(n, match, language) for n, match in enumerate(evidence.matches, start=1))
-    numbered = tuple(enumerate(grade.scored, start=1))
-    opens = tuple(_open(n, scored, evidence, language) for n, scored in numbered if scored.finding.verdict in OPEN)
+    opens = tuple(_open(n, group, evidence, language) for n, group in enumerate(_groups(grade), start=1))
     return fill(
         "feedback.html",
         language,
@@ -89,10 +99,10 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
         state=_state(grade, evidence),
         broken=_broken(grade, evidence),
         strip=_strip(grade, language),
-        steps=next_steps(grade),
+        steps=_steps(opens),
         titles={scored.criterion.id: title(scored, language) for scored in grade.scored},
         opens=opens,
-        linked={part.n for part in opens},
+        linked={scored.criterion.id: part.n for part in opens for scored in part.group},
         runs=runs,
         losses=_losses(evidence.matches, language),
         loss_rows=_loss_rows(evidence.matches),
@@ -103,9 +113,9 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
         yes=lambda given: label("page.yes" if given else "page.no", language),
         pages=_pages(evidence.report, language),
         trouble=lambda problem: text(message(f"report.problem.{problem.id}"), language),
-        folded=_folded(grade, language),
+        folded=_folded(grade),
         method=_method(grade, evidence, language),
-        regrade=_regrade(grade, language),
+        regrade=_regrade(grade),
     )
 
 
@@ -129,17 +139,22 @@ def _state(grade: Grade, evidence: Evidence) -> tuple[Message, ...]:
         waits = [message("page.state.review")]
     if passed == len(judged):
         return (message("page.state.complete"), *waits)
-    if not next_steps(grade):
+    if not any(_gain(scored) > 0 for scored in judged):
         return tuple(waits)
     return (message("page.state.open", passed=passed, all=len(judged)), *waits)
 
 
-def next_steps(grade: Grade) -> tuple[Step, ...]:
-    """The few things that bring the most points; what waits for a person is nobody's homework."""
+def _gain(scored: Scored) -> float:
+    """The points that the student can still win; what waits for a person is nobody's homework."""
+    lost = scored.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)
+    return scored.out_of - scored.points - scored.pending if lost else 0.0
+
+
+def _steps(opens: Sequence[Open]) -> tuple[Step, ...]:
+    """The few things that bring the most points."""
     steps = [
-        Step(n=n, scored=scored, gain=scored.out_of - scored.points - scored.pending)
-        for n, scored in enumerate(grade.scored, start=1)
-        if scored.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)
+        Step(n=part.n, title=part.title, finding=part.finding, gain=sum(_gain(scored) for scored in part.group))
+        for part in opens
     ]
     return tuple(sorted((step for step in steps if step.gain > 0), key=lambda step: -step.gain)[:STEPS])
 
@@ -157,18 +172,17 @@ def _strip(grade: Grade, language: Language) -> Markup:
     return Markup(plots.strip(shares, id="score", title=words))  # noqa: S704 - plots escape what they print
 
 
-def _folded(grade: Grade, language: Language) -> tuple[tuple[str, str, tuple[Scored, ...]], ...]:
+def _folded(grade: Grade) -> tuple[tuple[Message, Message | None, tuple[Scored, ...]], ...]:
     """What needs no attention: heading, note and criteria of each group that has any."""
-    groups = ((Verdict.PASS, "page.passed", ""), (Verdict.SKIPPED, "page.skipped", "page.skipped-note"))
+    groups = (
+        (Verdict.PASS, "page.passed", None),
+        (Verdict.SKIPPED, "page.skipped", message("page.skipped-note")),
+    )
     sorted_in = [
         (tuple(scored for scored in grade.scored if scored.finding.verdict is verdict), heading, note)
         for verdict, heading, note in groups
     ]
-    return tuple(
-        (label(heading, language, count=len(group)), label(note, language) if note else "", group)
-        for group, heading, note in sorted_in
-        if group
-    )
+    return tuple((message(heading, count=len(group)), note, group) for group, heading, note in sorted_in if group)
 
 
 # -- the foot of the page --------------------------------------------------------------------------
@@ -192,29 +206,52 @@ def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple
     return tuple((label(name, language), value, code) for name, value, code in lines if value)
 
 
-def _regrade(grade: Grade, language: Language) -> str:
-    digest = safe(grade.submission.digest)
-    return label("page.regrade-text", language, digest=digest) if digest else label("page.regrade-plain", language)
+def _regrade(grade: Grade) -> Message:
+    digest = grade.submission.digest
+    return message("page.regrade-text", digest=digest) if digest else message("page.regrade-plain")
 
 
 # -- expected against seen ---------------------------------------------------------------------------
 
 
-def _open(n: int, scored: Scored, evidence: Evidence, language: Language) -> Open:
-    if scored.finding.verdict not in (Verdict.FAIL, Verdict.PARTIAL, Verdict.REVIEW):
-        return Open(n=n, scored=scored)
-    check = scored.criterion.check
-    runs = list(enumerate(evidence.matches, start=1))
-    if "loss" in check:
-        gaps = [_loss_gap(n, match, language) for n, match in runs]
-    elif "update" in check:
-        gaps = [_step_gap(n, match, language) for n, match in runs]
-    else:
-        gaps = []
-    shown = tuple(gap for gap in gaps if gap is not None)[:STEPS]
-    hint = scored.finding.hint
-    said = any(gap.diagnosis == hint for gap in shown)
-    return Open(n=n, scored=scored, hint=None if said else hint, gaps=shown)
+def _groups(grade: Grade) -> tuple[tuple[Scored, ...], ...]:
+    """The criteria that are not passed; those with the same reason and advice together."""
+    groups: dict[bytes, list[Scored]] = {}
+    for scored in grade.scored:
+        if scored.finding.verdict in OPEN:
+            same = structs.replace(scored.finding, check="", credit=0.0)
+            groups.setdefault(to_json(same), []).append(scored)
+    return tuple(map(tuple, groups.values()))
+
+
+def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Language) -> Open:
+    finding = group[0].finding
+    gaps = _gaps(finding.check, evidence, language) if finding.verdict is not Verdict.FAULT else ()
+    said = any(gap.diagnosis == finding.hint for gap in gaps)
+    return Open(
+        n=n,
+        title=_together(group, language),
+        group=tuple(group),
+        finding=finding,
+        points=sum(scored.points for scored in group),
+        pending=sum(scored.pending for scored in group),
+        out_of=sum(scored.out_of for scored in group),
+        hint=None if said else finding.hint,
+        gaps=gaps,
+    )
+
+
+def _together(group: Sequence[Scored], language: Language) -> str:
+    """The titles of a group in one line."""
+    titles = label("page.and", language).join(title(scored, language) for scored in group[:NAMED])
+    return f"{titles} {label('page.and-more', language, count=len(group) - NAMED)}" if len(group) > NAMED else titles
+
+
+def _gaps(check: str, evidence: Evidence, language: Language) -> tuple[Gap, ...]:
+    """Where the runs first leave what this check asks for."""
+    gap = {"updates-match": _step_gap, "losses-match": _loss_gap}.get(check)
+    found = [gap(n, match, language) for n, match in enumerate(evidence.matches, start=1)] if gap else []
+    return tuple(one for one in found if one is not None)[:STEPS]
 
 
 def _step_gap(n: int, match: Match, language: Language) -> Gap | None:
@@ -307,7 +344,10 @@ def _number(value: float) -> str:
 
 def _losses(matches: Sequence[Match], language: Language) -> plots.Picture | None:
     """All runs in one plot, as many as can be told apart."""
-    trails = [_trail(n, match) for n, match in enumerate(matches[:DRAWN], start=1) if match.curve.losses]
+    one_rule = len({match.rule for match in matches[:DRAWN]}) == 1
+    trails = [
+        _trail(n, match, by_rate=one_rule) for n, match in enumerate(matches[:DRAWN], start=1) if match.curve.losses
+    ]
     if not trails:
         return None
     words = {"title": "page.loss-plot", "step": "page.step-axis", "loss": "page.loss-axis", "empty": "page.plot-empty"}
@@ -318,9 +358,11 @@ def _inline(picture: plots.Picture) -> plots.Picture:
     return picture._replace(svg=Markup(picture.svg))  # noqa: S704 - plots escape what they print
 
 
-def _trail(n: int, match: Match) -> plots.Trail:
-    name = f"{n} {match.rule}" if match.rule else str(n)
-    return plots.Trail(label=name, steps=match.curve.steps, losses=match.curve.losses, style=n - 1)
+def _trail(n: int, match: Match, *, by_rate: bool) -> plots.Trail:
+    """A line that is called what tells it from the others: its rule, or among equals its learning rate."""
+    rate = match.hyperparameters.get("lr")
+    name = f"lr {number(rate)}" if by_rate and rate is not None else match.rule or ""
+    return plots.Trail(label=f"{n} {name}".strip(), steps=match.curve.steps, losses=match.curve.losses, style=n - 1)
 
 
 def _loss_rows(matches: Sequence[Match]) -> tuple[tuple[str, ...], ...]:

@@ -1,0 +1,101 @@
+"""The pages in a real browser: accessible, inside their own policy, readable on a phone and on paper."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sample_grades import SAMPLES, hostile
+
+from grader import feedback
+from grader.model import Language
+
+HERE = Path(__file__).parent / "browser"
+LANGUAGES: tuple[Language, ...] = ("en", "zh-TW")
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    """A folder in the virtual environment with what `package.json` asks for, installed on first use."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("Node.js is not installed")
+    folder = Path(sys.prefix) / "share" / "descent-grader-browser"
+    wanted = (HERE / "package.json").read_text(encoding="utf-8")
+    done = folder / "installed.json"
+    if not done.is_file() or done.read_text(encoding="utf-8") != wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text(wanted, encoding="utf-8")
+        quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
+        subprocess.run([npm, "install", *quiet], cwd=folder, check=True, timeout=300, capture_output=True)
+        done.write_text(wanted, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    return found
+
+
+def looked(pages: list[Path], modules: Path, browser: str) -> list[dict[str, Any]]:
+    command = ["node", str(HERE / "check.mjs"), browser, *map(str, pages)]
+    ran = subprocess.run(command, cwd=modules, capture_output=True, text=True, encoding="utf-8", timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    seen: list[dict[str, Any]] = json.loads(ran.stdout)
+    return seen
+
+
+def wrong(seen: list[dict[str, Any]]) -> list[str]:
+    """What is wrong, a line each: page, scheme, width, and what was found."""
+    keys = ("violations", "refused", "requests", "overflow", "folded")
+    return [
+        f"{Path(page['path']).name} {page['colorScheme']} {page['width']}: {key} {page[key]}"
+        for page in seen
+        for key in keys
+        if page[key]
+    ]
+
+
+def test_pages_are_accessible_and_keep_their_policy(tmp_path: Path, modules: Path, browser: str) -> None:
+    students = {name: make() for name, make in (SAMPLES | {"hostile": hostile}).items()}
+    wanted: list[tuple[str, Language]] = [
+        ("adagrad-without-root", "en"),
+        ("adagrad-without-root", "zh-TW"),
+        ("diverging", "zh-TW"),
+        ("fault", "en"),
+        ("hostile", "zh-TW"),
+    ]
+    texts = {f"{name}.{language}": feedback.render(*students[name], language=language) for name, language in wanted}
+    grades = [grade for grade, _ in students.values()]
+    links = {grade.submission.student: f"{grade.submission.student}/feedback.html" for grade in grades}
+    texts |= {f"summary.{language}": feedback.summary(grades, language=language, links=links) for language in LANGUAGES}
+    pages = [tmp_path / f"{name}.html" for name in texts]
+    for page, text in zip(pages, texts.values(), strict=True):
+        page.write_text(text, encoding="utf-8")
+
+    seen = looked(pages, modules, browser)
+
+    assert len(seen) == 3 * len(pages)
+    assert wrong(seen) == []
+
+
+def test_the_browser_would_notice_a_bad_page(tmp_path: Path, modules: Path, browser: str) -> None:
+    grade, evidence = SAMPLES["perfect"]()
+    page = tmp_path / "bad.html"
+    good = feedback.render(grade, evidence, language="en")
+    bad = '<p style="color: #eee">pale</p><img src="data:image/png;base64,AA"><script>document.title = "x"</script>'
+    page.write_text(good.replace("</main>", f"{bad}</main>"), encoding="utf-8")
+
+    seen = looked([page], modules, browser)
+
+    assert all(any("Content Security Policy" in text for text in look["refused"]) for look in seen)
+    assert all("image-alt" in {found["rule"] for found in look["violations"]} for look in seen)
