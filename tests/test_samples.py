@@ -69,7 +69,7 @@ TRAITS: dict[str, Shows] = {
     "gauss-seidel": _diagnosis("gauss-seidel"),
     "adagrad-no-root": _diagnosis("no-root"),
     "sign-error": _diagnosis("sign"),
-    "linspace-fake": _diagnosis("linspace"),
+    "linspace-fake": _diagnosis("evenly-spaced"),
     "infinite-loop": lambda entry, _: "timeout" in entry["cells"].values(),
     "notebook-not-json": lambda entry, text: not text.startswith("{") and entry["verdicts"]["updates"] == "review",
     "no-report": lambda entry, _: entry["report"] == "" and entry["verdicts"]["sgd"] == "fail",

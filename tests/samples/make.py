@@ -36,8 +36,8 @@ RUBRIC = SOURCES.parents[1] / "rubrics" / "gradient_descent" / "rubric.toml"
 RUBRIC_LINES = {
     "topics": '"../rubrics/gradient_descent/topics.toml"',
     "base": '"../rubrics/gradient_descent/gradient descent.ipynb"',
-    "cell_seconds": "8",
-    "notebook_seconds": "40",
+    "cell_seconds": "10",
+    "notebook_seconds": "120",
 }
 MATPLOTLIB_FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 ZENHEI = Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc")
