@@ -11,7 +11,7 @@ shape [P, 1], or a schedule, shape [T]: pass its shape as `lr` and its height is
 There is no loop over steps. What a rule remembers is a running sum or one that decays, `decay`, which is linear in its
 input, so rounding bounds of the gradients pass through the same function. `…_state` is what the rule takes the root of.
 Where a gradient has been exactly zero from the start, a rule that divides by a root steps by 0 (as in optax), where the
-step form divides zero by zero (as a notebook does). Sums and squares that overflow become inf or NaN without a warning.
+step form divides zero by zero (as a notebook does). What overflows, or makes no sense, is inf or NaN without a warning.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ Value = Array | float
 
 _BLOCK = 32
 _LARGE = 1e300
-_quiet = np.errstate(over="ignore", invalid="ignore")
+_quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 @_quiet
@@ -145,6 +145,7 @@ def adagrad_state(g: Array, *, start: Value = 0.0, mean: bool = False, norm: boo
     return s / np.arange(1.0, g.shape[-1] + 1) if mean else s
 
 
+@_quiet
 def adagrad(
     g: Array,
     *,
@@ -179,6 +180,7 @@ def rmsprop_state(g: Array, *, rho: float = 0.9, start: Value | None = 0.0, cent
     return np.maximum(s - decay(g, rho, weight=1 - rho) ** 2, 0.0) if centered else s
 
 
+@_quiet
 def rmsprop(
     g: Array,
     *,
@@ -207,6 +209,7 @@ def adam_state(g: Array, *, beta1: float = 0.9, beta2: float = 0.999) -> tuple[A
     return decay(g, beta1, weight=1 - beta1), decay(g**2, beta2, weight=1 - beta2)
 
 
+@_quiet
 def adam(
     g: Array,
     *,
@@ -234,12 +237,11 @@ def adam(
 def _correction(beta: float, steps: int) -> Array:
     """The sum 1 − β^t of the weights in a moving average of t values, for t = 1 … steps."""
     c = np.ones(steps)
-    early = min(steps, int(40 / -np.log(beta)) + 1) if beta > 0 else 0  # then β^t is lost beside 1
+    early = min(steps, int(40 / -np.log(beta)) + 1) if 0 < beta < 1 else steps  # then β^t is lost beside 1
     c[:early] -= beta ** np.arange(1.0, early + 1)
     return c
 
 
-@_quiet
 def _over(x: Array, divisor: Value) -> Array:
     """Divide, and give 0 where the divisor is 0; a NaN on either side stays one."""
     return np.divide(x, divisor, out=np.zeros_like(x), where=np.not_equal(divisor, 0.0))

