@@ -82,6 +82,7 @@ async def _execute(notebook: Notebook, gather: Gather, isolation: Isolation, slo
         isolation=isolation,
         cells=tuple(runs),
         seconds=time.monotonic() - began,
+        cpu_seconds=kernel.cpu_seconds,
         problem=_problem(kernel, runs, gather.limits),
     )
     return Execution(run=run, series=tuple(kernel.series), scalars=tuple(kernel.scalars), skipped=tuple(kernel.skipped))
@@ -130,6 +131,11 @@ class _Kernel:
         self._manager.provisioner = self._provisioner
         self._client: _Client | None = None
         self._notebook = _Cells(nbformat.v4.new_notebook(), km=self._manager, allow_errors=True, timeout=None)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the jail used; known after `close`."""
+        return self._provisioner.jail.cpu_seconds
 
     async def start(self) -> None:
         """Build the jail, start the kernel in it and connect."""

@@ -177,12 +177,13 @@ class CellRun(Record, frozen=True, kw_only=True):
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """One execution of a notebook in a jail."""
+    """One execution of a notebook in a jail; `cpu_seconds` is what the whole jail used, which no `wait` reports."""
 
     outcome: Literal["complete", "stopped", "refused"]
     isolation: Isolation
     cells: tuple[CellRun, ...] = ()
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     problem: Message | None = None
 
 
@@ -440,12 +441,13 @@ class Snippet(Record, frozen=True, kw_only=True):
 
 
 class Coverage(Record, frozen=True, kw_only=True):
-    """How far the report introduces one topic."""
+    """How far the report introduces one topic; not `certain` where part of the report could not be read."""
 
     topic: str
     status: Literal["covered", "thin", "mentioned", "missing"]
     evidence: tuple[Snippet, ...] = ()
     questions: tuple[Message, ...] = ()
+    certain: bool = True
 
 
 class Finding(Record, frozen=True, kw_only=True):

@@ -62,8 +62,7 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
 def _rules(layout: Layout) -> list[tuple[str, str]]:
     """Say what may be opened: around our own answers the folders are opened one by one."""
     shown = environment.visible(layout.python, sys.executable)
-    hidden = environment.masked(shown)
-    rules = [rule for path in shown for rule in _around(path, hidden)]
+    rules = [rule for path in shown for rule in _around(path.resolve(), environment.ours())]
     rules += [(str(layout.room / "job"), "read"), (str(layout.room / "ipc"), "sockets")]
     rules += [(str(layout.room / name), "write") for name in ("home", "tmp")]
     return rules + [(f"/dev/{name}", "device") for name in _DEVICES]
@@ -75,7 +74,10 @@ def _around(path: Path, hidden: tuple[Path, ...]) -> list[tuple[str, str]]:
         return []
     if not any(place.is_relative_to(path) for place in hidden):
         return [(str(path), "read")]
-    return [(str(path), "list"), *(rule for inner in sorted(path.iterdir()) for rule in _around(inner, hidden))]
+    return [
+        (str(path), "list"),
+        *(rule for inner in sorted(path.iterdir()) for rule in _around(inner.resolve(), hidden)),
+    ]
 
 
 def _placed(word: str, room: Path) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grader.model import Isolation
     from grader.sandbox.rooms import Layout
 
+INFO = "bwrap.json"
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _RULES = (
     ("/", "read"),
@@ -40,17 +41,26 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
     with _Handed() as handed:
         words = _arguments(order, layout, handed)
         packed = handed.give(b"".join(os.fsencode(word) + b"\0" for word in words))
-        command = [isolation.program, "--args", packed, "--", sys.executable, "-I", "-S"]
-        return subprocess.Popen(
-            [*command, f"{JOB}/boot.py", f"{JOB}/boot.json"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=handed.numbers,
-            env={"PATH": os.defpath},
-            cwd="/",
-            start_new_session=True,
-        )
+        with (layout.room / INFO).open("wb") as info:
+            command = [isolation.program, "--args", packed, "--info-fd", str(info.fileno()), "--", sys.executable]
+            return subprocess.Popen(
+                [*command, "-I", "-S", f"{JOB}/boot.py", f"{JOB}/boot.json"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(*handed.numbers, info.fileno()),
+                env={"PATH": os.defpath},
+                cwd="/",
+                start_new_session=True,
+            )
+
+
+def first_process(room: Path) -> int | None:
+    """Say which process, as the host counts, is the first of the jail's namespace; None before there is one."""
+    try:
+        return int(json.loads((room / INFO).read_bytes())["child-pid"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _arguments(order: dict[str, Any], layout: Layout, handed: _Handed) -> list[str]:
@@ -92,8 +102,10 @@ def _host(shown: tuple[Path, ...]) -> list[str]:
         if not any(folder.is_relative_to(path) for path in bound):
             words += ["--perms", "0755", "--dir", str(folder)]
     for path in shown:
-        linked = path.is_symlink() and path.parent == Path("/")  # /bin -> usr/bin, as most systems have it
-        words += ["--symlink", str(path.readlink()), str(path)] if linked else ["--ro-bind", str(path), str(path)]
+        if environment.linked(path, shown):
+            words += ["--symlink", str(path.readlink()), str(path)]
+        else:
+            words += ["--ro-bind", str(path), str(path)]
     return words
 
 

@@ -51,13 +51,27 @@ def visible(*pythons: str) -> tuple[Path, ...]:
     return tuple(shown)
 
 
+def linked(path: Path, shown: tuple[Path, ...]) -> bool:
+    """Say whether a path only leads to what is shown anyway, as /bin does, or lib64 in a virtual environment."""
+    return path.is_symlink() and any(
+        path.resolve().is_relative_to(other.resolve()) for other in shown if not other.is_symlink()
+    )
+
+
 def masked(shown: tuple[Path, ...]) -> tuple[Path, ...]:
-    """List the folders of ours that lie inside what is shown: the jail covers them with nothing."""
-    return tuple(path for path in _ours() if any(path.is_relative_to(other) for other in shown))
+    """List the folders of ours by every name under which they are shown: the jail covers them with nothing."""
+    roots = [path for path in shown if not linked(path, shown)]
+    return tuple(
+        root / place.relative_to(root.resolve())
+        for root in roots
+        for place in ours()
+        if place.is_relative_to(root.resolve())
+    )
 
 
 @functools.cache
-def _ours() -> tuple[Path, ...]:
+def ours() -> tuple[Path, ...]:
+    """Find our own packages, in which the answers are."""
     specs = [importlib.util.find_spec(name) for name in _ANSWERS]
     return tuple(Path(place).resolve() for spec in specs if spec for place in spec.submodule_search_locations or ())
 

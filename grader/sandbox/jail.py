@@ -29,7 +29,8 @@ _UIDS = 500
 class Jail:
     """A running program with its tree; `room` is the folder on the host that it shares with the grader.
 
-    `uid` is the user that is this jail's alone, where the grader runs as root.
+    `uid` is the user that is this jail's alone, where the grader runs as root;
+    `cpu_seconds` is known once the jail was killed: what dies with its namespace is in no parent's accounts.
     """
 
     process: subprocess.Popen[bytes]
@@ -37,6 +38,7 @@ class Jail:
     limits: Limits
     namespaces: bool
     uid: int | None
+    cpu_seconds: float = 0.0
 
     @property
     def ipc(self) -> Path:
@@ -59,14 +61,23 @@ class Jail:
     def kill(self) -> None:
         """End every process of the jail, and return once none is left."""
         if self.process.poll() is None:
+            self.cpu_seconds = bounds.cpu_seconds(self.process.pid)
             self._end()
-        if not self.namespaces and self.uid is not None:
+        if self.namespaces:
+            self._see_the_end()
+        elif self.uid is not None:
             _kill_all(lambda: bounds.of_user(self.uid))
+
+    def _see_the_end(self) -> None:
+        """Wait for the namespace's first process: bubblewrap may end a moment before it, and it before the others."""
+        first, until = bubblewrap.first_process(self.room), time.monotonic() + 2
+        while first is not None and bounds.alive(first, "bwrap") and time.monotonic() < until:
+            time.sleep(0.001)
 
     def _end(self) -> None:
         """End the tree from where nothing escapes.
 
-        With namespaces that is their first process: the kernel ends all others before its parent hears of it.
+        With namespaces that is their first process: the kernel ends all others before it is gone.
         Without, the keeper sweeps until no child is left.
         """
         if self.namespaces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,23 @@ def children(pid: int) -> tuple[int, ...]:
 def memory(pid: int) -> int:
     """Add up the memory in bytes of a whole process tree, pages that are shared counted once."""
     return sum(_memory_of(process) for process in tree(pid))
+
+
+def alive(pid: int, name: str) -> bool:
+    """Say whether a process of this name still runs; one that only waits to be counted does not."""
+    head, _, tail = _read(Path(f"/proc/{pid}/stat")).rpartition(")")
+    return head.partition("(")[2] == name and tail.split()[:1] not in ([], ["Z"], ["X"])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Add up the processor time of a whole process tree, of children that have ended too."""
+    return sum(_ticks(process) for process in tree(pid)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    """Read what one process used, by itself and by the children that it waited for."""
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15])
 
 
 def _memory_of(pid: int) -> int:
