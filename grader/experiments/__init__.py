@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from grader.experiments.claims import Statement, explanation, statements
+from grader.experiments.claims import Statement, explanation, names_value, statements
 from grader.experiments.measure import effect
 from grader.experiments.trials import Trial, trials
 from grader.model import CellRun, Evidence, Experiment
@@ -22,8 +22,12 @@ def experiments(evidence: Evidence) -> tuple[Experiment, ...]:
 def _experiment(trial: Trial, made: tuple[Trial, ...], said: tuple[Statement, ...], evidence: Evidence) -> Experiment:
     start, stop = _surroundings(trial, evidence)
     near = [each for each in said if start < each.cell < stop and _own(each, trial, evidence)]
+    summary = [
+        each for each in said if each.cell >= stop and each.cell > _training(evidence)[-1] and names_value(trial, each)
+    ]
     beside = [t for t in made if start <= t.cell <= stop]
-    words = explanation(trial, near, trials=beside, others=(*evidence.base_matches, *evidence.matches))
+    others = (*evidence.base_matches, *evidence.matches)
+    words = explanation(trial, (*near, *summary), trials=made, beside=beside, others=others)
     run = trial.run
     return Experiment(
         name=trial.name,

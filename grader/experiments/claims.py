@@ -38,18 +38,25 @@ class Explanation(NamedTuple):
 
 
 def statements(prose: Sequence[Prose]) -> tuple[Statement, ...]:
-    """Cut prose into sentences; one that names no hyperparameter speaks of the last one named in its cell."""
+    """Cut prose into sentences; one that names no hyperparameter speaks of the last one named in its text.
+
+    The text before counts as well, since a heading often stands before the code and the result behind it.
+    """
     found: list[Statement] = []
-    context, cell = "", 0
+    context = before = ""
+    cell = 0
     for line in prose:
-        if (line.cell, line.kind) != (cell, line.kind) or line.kind == "comment":
-            context, cell = "", line.cell
+        if line.cell != cell:
+            context, before, cell = "", context or before, line.cell
+        if line.kind == "comment":
+            context = ""
         for sentence in words.sentences(line.text):
-            if _named(sentence):
-                context = sentence
-                found.append(Statement(line.cell, line.line, sentence, sentence))
-            elif context:
-                found.append(Statement(line.cell, line.line, sentence, f"{context} {sentence}"))
+            named = _named(sentence)
+            context = sentence if named else context
+            spoken_of = context or (before if line.kind == "text" else "")
+            if spoken_of:
+                subject = sentence if named else f"{spoken_of} {sentence}"
+                found.append(Statement(line.cell, line.line, sentence, subject))
     return tuple(found)
 
 
@@ -59,13 +66,18 @@ def _named(sentence: str) -> bool:
 
 
 def explanation(
-    trial: Trial, near: Sequence[Statement], *, trials: Sequence[Trial], others: Sequence[Match]
+    trial: Trial,
+    near: Sequence[Statement],
+    *,
+    trials: Sequence[Trial],
+    beside: Sequence[Trial],
+    others: Sequence[Match],
 ) -> Explanation:
-    """Judge the sentences near a change; `trials` are what they may speak of, `others` the runs to compare with."""
-    about = [each for each in near if _is_about(trial, each, trials)]
+    """Judge the sentences near a change among all `trials`; `others` are the runs that may be compared with it."""
+    about = [each for each in near if is_about(trial, each, trials)]
     if not about:
         return Explanation(False, "none", "")
-    verdicts = [(_claim(trial, each, trials, others), each.sentence) for each in about]
+    verdicts = [(_claim(trial, each, beside, others), each.sentence) for each in about]
     claim = _together({claim for claim, _ in verdicts})
     quote = next((sentence for c, sentence in verdicts if c == claim), verdicts[0][1])
     return Explanation(True, claim, quote[:LONGEST_QUOTE])
@@ -80,7 +92,7 @@ def _together(claims: set[Claim]) -> Claim:
 # -- what a sentence is about ------------------------------------------------------------------------
 
 
-def _is_about(trial: Trial, statement: Statement, trials: Sequence[Trial]) -> bool:
+def is_about(trial: Trial, statement: Statement, trials: Sequence[Trial]) -> bool:
     """Say whether a sentence names the changed hyperparameter (and no other value of it) and an effect."""
     if not any(words.effects(clause) for clause in words.clauses(statement.sentence)):
         return False
@@ -121,10 +133,13 @@ def _claim(trial: Trial, statement: Statement, trials: Sequence[Trial], others: 
 
 
 def _comparisons(trial: Trial, others: Sequence[Match]) -> tuple[Comparison, ...]:
-    """Compare the run with its reference first, then with every run that the student may have in mind."""
-    runs = ([trial.reference] if trial.reference else []) + [o for o in others if o is not trial.run]
-    unique = list({id(run): run for run in runs}.values())
-    return tuple(comparison(trial.run, run) for run in unique) if trial.run else ()
+    """Compare the run with its reference first, then with the runs of the same rule that may be meant instead."""
+    run = trial.run
+    if run is None:
+        return ()
+    alike = [o for o in others if o is not run and o.rule == run.rule]
+    unique = {id(other): other for other in (*([trial.reference] if trial.reference else []), *alike)}
+    return tuple(comparison(run, other) for other in unique.values())
 
 
 def _answers(
@@ -133,7 +148,7 @@ def _answers(
     """Judge clause by clause; a clause without a subject of its own inherits the one before it."""
     subject = statement.subject if statement.subject != statement.sentence else ""
     for clause in words.clauses(statement.sentence):
-        if _named(clause):
+        if _named(words.apart(clause)[0]) or not subject:
             subject = clause
         said = words.effects(clause)
         if said:
@@ -167,6 +182,11 @@ def _clause_claim(  # the one place where all circumstances meet
     return verdicts.pop() if len(verdicts) == 1 else "not-judged"
 
 
+def names_value(trial: Trial, statement: Statement) -> bool:
+    """Say whether a sentence far from the run means it: by its value, or by the name of its update rule."""
+    return _names(trial, statement.subject) if trial.name == "optimizer" else _has_value(trial, statement.subject)
+
+
 def _has_value(trial: Trial, text: str) -> bool:
     value = number(trial.after)
     return value is not None and any(close(value, said) for said in words.values(text))
@@ -178,8 +198,8 @@ def _turned(trial: Trial, spoken: str, subject: str) -> bool:
         return False
     if _has_value(trial, subject):
         return True
-    if trial.name == "optimizer":
-        return not _names(trial, spoken)
+    if not _names(trial, spoken):
+        return True  # "gradient descent is slower than momentum"
     before = number(trial.before)
     if before is not None and any(close(before, said) for said in words.values(spoken)):
         return True
@@ -195,14 +215,10 @@ def _is_this_one(trial: Trial, spoken: str, trials: Sequence[Trial]) -> bool:
             return False
     if _has_value(trial, spoken):
         return True
-    same = {t.after for t in trials if t.name == trial.name and t.direction == trial.direction}
-    way = words.direction(spoken, trial.name)
     if trial.name == "optimizer":
-        rivals = [name for name, pattern in words.RULES.items() if pattern.search(spoken)]
-        return rivals == [trial.after]
-    return len(same) == 1 and (
-        way == trial.direction != 0 or (way == 0 and len({t.after for t in trials if t.name == trial.name}) == 1)
-    )
+        return [name for name, pattern in words.RULES.items() if pattern.search(spoken)] == [trial.after]
+    rivals = {t.after for t in trials if t.name == trial.name and t.direction == trial.direction}
+    return len(rivals) == 1 and words.direction(spoken, trial.name) == trial.direction != 0
 
 
 def _against(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) -> Claim:
@@ -228,29 +244,30 @@ def _against(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) ->
 def _speed(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
     if state == "diverging":
         return "contradicts" if effect == "faster" else "not-judged"
-    speeds = [c.speeds for c in comparisons if c.speeds]
-    if trial.name == "iteration" or not speeds:
+    if trial.name == "iteration" or not comparisons or comparisons[0].speed is None:
         return "not-judged"  # a longer run of the same path is neither faster nor slower
-    if effect == "faster":
-        agrees = any(min(s) <= FASTER for s in speeds)
-        against = all(min(s) >= CLEARLY for s in speeds)
-    else:
-        agrees = any(max(s) >= SLOWER for s in speeds)
-        against = all(max(s) <= 1 / CLEARLY for s in speeds)
-    return "agrees" if agrees else "contradicts" if against else "not-judged"
+    ratios = [_ratios(c, effect) for c in comparisons if c.speed is not None]
+    if ratios[0][-1] <= FASTER:
+        return "agrees"
+    against = all(r[-1] >= CLEARLY and min(r) > FASTER for r in ratios)
+    return "contradicts" if against else "not-judged"
+
+
+def _ratios(compared: Comparison, effect: Said) -> tuple[float, ...]:
+    """List the ratios of steps, highest level first, so that below 1 always speaks for the claim."""
+    ratios = (*compared.speeds, compared.speed or 1.0)
+    return ratios if effect == "faster" else tuple(1 / ratio for ratio in ratios)
 
 
 def _height(effect: Said, comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
     if state == "diverging":
         return "contradicts" if effect == "closer" else "agrees"
-    heights = [c.height for c in comparisons if c.height is not None]
-    if not heights:
+    heights = [c.height if effect == "closer" else 1 / c.height for c in comparisons if c.height]
+    if not heights or not comparisons[0].height:
         return "not-judged"
-    if effect == "closer":
-        agrees, against = min(heights) < 1.0, min(heights) >= CLEARLY
-    else:
-        agrees, against = max(heights) > 1.0, max(heights) <= 1 / CLEARLY
-    return "agrees" if agrees else "contradicts" if against else "not-judged"
+    if heights[0] < 1.0:
+        return "agrees"
+    return "contradicts" if min(heights) >= CLEARLY else "not-judged"
 
 
 def _no_change(comparisons: tuple[Comparison, ...], state: str | None) -> Claim:

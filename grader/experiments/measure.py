@@ -21,6 +21,7 @@ from grader.model import ExperimentEffect, Match
 FASTER, SLOWER = 0.8, 1.25
 CLEARLY = 2.0
 SHARES = (0.5, 0.1, 0.01)
+FEW_STEPS = 10  # below this, who is first at a height is chance
 
 
 class Comparison(NamedTuple):
@@ -82,7 +83,9 @@ def _least(run: Match, other: Match, a: list[tuple[int, float]], b: list[tuple[i
 
 def _ratio(a: list[tuple[int, float]], b: list[tuple[int, float]], level: float) -> float | None:
     mine, theirs = _steps_to(a, level), _steps_to(b, level)
-    return None if mine is None or theirs is None else max(mine, 1.0) / max(theirs, 1.0)
+    if mine is None or theirs is None or max(mine, theirs) < FEW_STEPS:
+        return None
+    return max(mine, 1.0) / max(theirs, 1.0)
 
 
 def _steps_to(curve: list[tuple[int, float]], level: float) -> float | None:

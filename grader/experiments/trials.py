@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from grader.model import Change, Evidence, Match, Record
 
 ADAPTIVE = ("adagrad", "rmsprop", "adam")
+ORDER = ("data", "optimizer", "lr", "momentum", "rho", "beta1", "beta2", "eps", "batch", "iteration", "b", "w")
 MEASURED = ("lr", "momentum", "rho", "eps", "beta1", "beta2")
+SETTINGS = (*MEASURED, "batch")
 
 
 class Trial(Record, frozen=True, kw_only=True):
@@ -21,6 +23,7 @@ class Trial(Record, frozen=True, kw_only=True):
     cell: int
     before: str | None
     after: str | None
+    line: int | None = None
     run: Match | None = None
     reference: Match | None = None
 
@@ -34,11 +37,17 @@ class Trial(Record, frozen=True, kw_only=True):
 def trials(evidence: Evidence) -> tuple[Trial, ...]:
     """List the changed hyperparameters run by run, in the order of the notebook."""
     baseline = evidence.base_matches or _first_of_each_rule(evidence)
-    written = [_joined(change, evidence) for change in evidence.changes]
-    seen = [trial for run in evidence.matches for trial in _measured(run, baseline, written)]
+    written = _by_optimizer([_joined(change, evidence) for change in evidence.changes])
+    seen = [trial for run in evidence.matches for trial in _measured(run, baseline, written, evidence.matches)]
     found = [_with_reference(trial, evidence) for trial in (*written, *seen)]
-    unique = {(t.name, t.cell, _key(t.after)): t for t in reversed(found)}
-    return tuple(sorted(unique.values(), key=lambda t: t.cell))
+    unique: dict[tuple[str, int, str | None], Trial] = {}
+    for trial in found:
+        unique.setdefault((trial.name, trial.cell, _key(trial.after)), trial)
+    return tuple(sorted(unique.values(), key=lambda t: (t.cell, _rank(t.name))))
+
+
+def _rank(name: str) -> int:
+    return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
 def number(text: str | None) -> float | None:
@@ -76,12 +85,41 @@ def _first_of_each_rule(evidence: Evidence) -> tuple[Match, ...]:
 
 def _joined(change: Change, evidence: Evidence) -> Trial:
     """Find the run that a change belongs to: the one of its cell that was measured to have the new value."""
-    trial = Trial(name=change.name, cell=change.cell, before=change.before, after=change.after)
+    trial = Trial(name=change.name, cell=change.cell, before=change.before, after=change.after, line=change.line)
     runs = [run for run in evidence.matches if run.cell == change.cell]
     fitting = [run for run in runs if has(run, change.name, change.after)]
     unknown = [run for run in runs if has(run, change.name, change.after) is None]
     run = fitting[0] if fitting else unknown[0] if len(runs) == 1 and unknown else None
     return replace(trial, run=run)
+
+
+def _by_optimizer(written: list[Trial]) -> list[Trial]:
+    """Count a new optimizer once: its first settings belong to it, later runs are compared with that first run."""
+    groups: dict[tuple[int, int | None], list[Trial]] = {}
+    for trial in written:
+        groups.setdefault((trial.cell, trial.line), []).append(trial)
+    first: dict[str | None, list[Trial]] = {}
+    found: list[Trial] = []
+    for group in groups.values():
+        rule = next((trial.after for trial in group if trial.name == "optimizer"), None)
+        if rule is None:
+            found += group
+        elif rule not in first:
+            first[rule] = group
+            found += [trial for trial in group if trial.name not in SETTINGS]
+        else:
+            found += _since(first[rule], group)
+    return found
+
+
+def _since(first: list[Trial], group: list[Trial]) -> list[Trial]:
+    """Compare a later run of a new optimizer with the first one."""
+    values = {trial.name: trial.after for trial in first}
+    rest = [trial for trial in group if trial.name != "optimizer"]
+    rebased = [replace(trial, before=values.get(trial.name, trial.before)) for trial in rest]
+    back = [t for t in first if t.name in SETTINGS and t.before is not None and t.name not in {r.name for r in rest}]
+    returned = [replace(group[0], name=t.name, before=t.after, after=t.before) for t in back]
+    return [trial for trial in (*rebased, *returned) if trial.before != trial.after]
 
 
 def has(run: Match, name: str, value: str | None) -> bool | None:
@@ -111,22 +149,23 @@ def _measurement(run: Match, name: str) -> float | None:
 # -- changes that only the runs show -----------------------------------------------------------------
 
 
-def _measured(run: Match, baseline: tuple[Match, ...], written: list[Trial]) -> Iterator[Trial]:
+def _measured(
+    run: Match, baseline: tuple[Match, ...], written: list[Trial], runs: tuple[Match, ...]
+) -> Iterator[Trial]:
     """List what a run has that its baseline has not, where the code did not already say so."""
     base = _kin(run, baseline)
     if base is None or base is run or run.rule is None or run.verdict != "matches":
         return
     known = {trial.name for trial in written if trial.run is run}
-    if "optimizer" not in known and not {b.rule for b in baseline} & {run.rule, *run.consistent_with}:
-        yield Trial(name="optimizer", cell=run.cell, before=base.rule, after=run.rule, run=run)
-    same_rule = base.rule == run.rule
+    settings = base
+    if not {b.rule for b in baseline} & {run.rule, *run.consistent_with}:
+        settings = next(m for m in runs if m.rule == run.rule)
+        if settings is run and "optimizer" not in known:
+            yield Trial(name="optimizer", cell=run.cell, before=base.rule, after=run.rule, run=run)
     for name in (*MEASURED, "iteration", "b", "w"):
-        old, new = _measurement(base, name), _measurement(run, name)
-        if name in known or new is None or not _plain(new):
-            continue
-        if old is None and not same_rule and name not in ("lr", "b", "w", "eps"):
-            yield Trial(name=name, cell=run.cell, before=None, after=shown(new), run=run)
-        elif old is not None and _differ(name, old, new, run):
+        against = settings if name in MEASURED else base
+        old, new = _measurement(against, name), _measurement(run, name)
+        if name not in known and old is not None and new is not None and _plain(new) and _differ(name, old, new, run):
             yield Trial(name=name, cell=run.cell, before=shown(old), after=shown(new), run=run)
 
 
@@ -159,15 +198,12 @@ def _with_reference(trial: Trial, evidence: Evidence) -> Trial:
 
 
 def _reference(trial: Trial, run: Match, evidence: Evidence) -> Match | None:
-    """Take the handed-out run, else the student's own earlier run that still had the old value."""
+    """Take the handed-out run of the same rule, else the student's own run with the old value, else the nearest kin."""
     earlier = tuple(m for m in evidence.matches if m is not run and m.cell <= run.cell)
-    if trial.name == "optimizer":
-        candidates = [m for m in (*evidence.base_matches, *earlier) if m.rule == trial.before]
-        return candidates[0] if candidates else None
-    if evidence.base_matches:
-        base = _kin(run, evidence.base_matches)
-        if base is not None and base.rule == run.rule:
-            return base
+    base = _kin(run, evidence.base_matches)
+    if base is not None and (base.rule == run.rule or trial.name == "optimizer" or trial.before is None):
+        return base
     same_rule = [m for m in earlier if m.rule == run.rule]
     old_value = [m for m in same_rule if has(m, trial.name, trial.before)]
-    return next(iter((*old_value, *same_rule)), None)
+    others = [m for m in earlier if m.rule == trial.before]
+    return next(iter((*old_value, *others, *([base] if base else same_rule))), None)

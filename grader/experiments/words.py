@@ -68,7 +68,7 @@ NAMES: dict[str, re.Pattern[str]] = {
     "beta1": _list(r"beta_?1?|momentum", "β1?|β₁"),
     "beta2": _list(r"beta_?2?", "β2?|β₂"),
     "batch": _list(r"(?:mini-?)?batch(?:[ _-]?size)?", "批次|批量|小批"),
-    "data": _list(r"data(?:set)?|points?|samples?|outliers?|x_data|y_data", "資料|数据|數據|樣本|样本|離群|异常|點"),
+    "data": _list(r"data(?:set)?|data points?|samples?|outliers?|x_data|y_data", "資料|数据|數據|樣本|样本|離群|异常"),
     "optimizer": _list(
         r"optimi[sz]ers?|methods?|algorithms?|update rules?",
         "優化器|优化器|最佳化|演算法|算法|方法|更新規則|更新规则",
@@ -131,7 +131,7 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         """,
     ),
     "slower": _list(
-        r"slow(?:er|ly|s|ed|ing)?(?: down)?|sluggish\w*"
+        r"slow(?:er|est|ly|s|ed|ing)?(?: down)?|sluggish\w*"
         "\n"
         rf"(?:tak(?:es?|ing)|took) {_HOW_MUCH}a? ?(?:long(?:er)?|more)(?: (?:time|steps|iterations))?"
         "\n"
@@ -147,7 +147,7 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         fast(?:er|est)?|quick(?:er|ly)?|rapid(?:ly)?
         speeds?(?: it)? up|sped up|accelerat\w*
         sooner|earlier|less time
-        fewer (?:iterations|steps)
+        (?:in|needs?|takes?|took|requires?) (?:far |much )?fewer (?:iterations|steps)
         """,
         """
         快(?!要)
@@ -156,26 +156,26 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         """,
     ),
     "closer": _list(
-        r"clos(?:e|er|est)(?= to)|closer|nearer|better|improv\w+"
+        r"closer|closest|nearer|better|improv\w+"
         "\n"
         rf"(?:lower|smaller|less) (?:final )?{_LOSS}"
         "\n"
         rf"{_LOSS} (?:is|was|becomes?|became|gets?|got) {_HOW_MUCH}(?:lower|smaller)",
         f"""
-        接近|靠近|逼近|貼近|贴近
+        (?:更|較|较|越來越|越来越|越)(?:為|为)?(?:接近|靠近|逼近|貼近|贴近)
+        (?:離|离|距)[^，。,]{{0,8}}(?:更近|較近|较近)
         {_LOSS_ZH}(?:更小|較小|较小|變小|变小|更低|較低|较低|降低|下降)
         更好|較好|较好|變好|变好|改善
         """,
     ),
     "farther": _list(
-        r"f[au]rther(?: away)?|far (?:away )?from|worse"
+        r"f[au]rther(?: away)?|worse"
         "\n"
         rf"(?:higher|larger|bigger) (?:final )?{_LOSS}"
         "\n"
         rf"{_LOSS} (?:is|was|becomes?|became|gets?|got) {_HOW_MUCH}(?:higher|larger|bigger)",
         f"""
-        更遠|更远|較遠|较远|很遠|很远|還差|还差
-        (?:離|离|距)[^，。,]{{0,8}}(?:遠|远)
+        更遠|更远|較遠|较远
         {_LOSS_ZH}(?:更大|較大|较大|變大|变大|更高|較高|较高|上升|變高|变高)
         更差|較差|较差|變差|变差
         """,
@@ -186,20 +186,22 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         "\n"
         rf"[a-z]+n't (?:yet |fully |really |quite |even )*{_ARRIVE}"
         "\n"
-        r"(?:gets?|got|is|was) stuck|stop(?:s|ped) (?:too early|before|halfway)|not enough",
+        r"(?:gets?|got|is|was) stuck|stop(?:s|ped) (?:too early|before|halfway)|not enough|far (?:away )?from",
         f"""
         (?:還沒有?|还没有?|尚未|仍未|並未|并未|没有?|沒有?|無法|无法|不能|不會|不会|未能|未|來不及|来不及)[^，。,]{{0,4}}{_ARRIVE_ZH}
         不收斂|不收敛|收斂不了|收敛不了|到不了|走不到
         卡住|停滯|停滞|不夠|不够|不足
+        很遠|很远|還差|还差
         """,
     ),
     "converges": _list(
-        r"converg\w*"
+        r"converg\w*|close to"
         "\n"
-        r"(?:reach|arriv|get|got|goes|comes?)(?:e[sd]|s)? (?:\w+ ){0,2}"
-        r"(?:the )?(?:global )?(?:minim\w*|optim\w*|target|goal|x mark|cross|solution|answer)",
+        r"(?:reach|arriv|get|got|goes|comes?)(?:e[sd]|s)? (?:to |at )?"
+        r"(?:the |a )?(?:global )?(?:minim\w*|optim\w*|target|goal|x mark|cross|solution|answer)",
         """
         收斂|收敛
+        接近|靠近|逼近
         (?:到達|到达|抵達|達到|达到|走到)[^，。,]{0,4}(?:最|目標|目标|終點|终点|標記|标记)
         """,
     ),
@@ -219,8 +221,8 @@ NEGATION = _list(
 HEDGE = _list(
     r"""
     may|might|could|can|would|should|want\w*|try|let's|hope\w*
-    if|when|whenever|unless|until|otherwise|although|though|except
-    usually|generally|often|sometimes|tends?|almost|only|too
+    range|within|if|when|whenever|unless|until|otherwise|although|though|except
+    usually|generally|often|sometimes|tends?|almost|only|too(?= [a-z])
     probably|maybe|possibly|perhaps|seems?|appears?
     expect\w*|think|thought|guess|theor\w+|suppos\w+|predict\w*|assum\w+|hypothes\w+
     """,
@@ -230,17 +232,18 @@ HEDGE = _list(
     通常|一般|容易|應該|应该|會不會|会不会|理應|照理|本來|原本
     理論|理论|預期|预期|預測|预测|以為|以为|猜|想|希望|為了|为了
     太|過大|过大|過小|过小|過高|过高|過低|过低
+    範圍|范围|之內|以内|以內
     [?？]
     """,
 )
 PHASE = _list(
     r"""
     at first|first|initially|in the beginning|at the beginning|at the start|early
-    later|finally|eventually|in the end|at the end|then|after|before|until|near
+    later|finally|eventually|in the end|at the end|toward\w*
     """,
     """
     一開始|一开始|起初|剛開始|刚开始|前期|初期|前面
-    後期|后期|後來|后来|最後|最后|最終|最终|之後|之后|然後|然后|接著|後面|到了
+    後期|后期|後來|后来|最後|最后|最終|最终|後面|后面|到了
     """,
 )
 UP = _list(
@@ -266,7 +269,9 @@ DOWN = _list(
 
 # -- sentences, clauses, comparisons ---------------------------------------------------------------------
 
-_SENTENCE = re.compile(r"(?<=[。！？!?；;])|(?<=[.])(?=\s+[A-Z(\u4e00-\u9fff]|\s*$)|\n")
+_SENTENCE = re.compile(
+    r"(?<=[。！？!?；;])|(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<=[^\W_]{2}\.)(?=\s)|(?<=[)%\"'\d]\.)(?=\s)|\n"
+)
 _CLAUSE = re.compile(
     r"[，,；;：:]"
     r"|\s+(?:but|while|whereas|however|although|though|yet|and then|because|since)\s+"
@@ -353,7 +358,7 @@ def effects(text: str) -> tuple[Said, ...]:
             found.append(name)
             if name in ("no-change", "not-converged"):
                 rest = pattern.sub(" ", rest)
-    if "converges" in found and {"faster", "slower"} & set(found):
+    if "converges" in found and {"faster", "slower", "closer"} & set(found):
         found.remove("converges")
     return tuple(found)
 
@@ -369,10 +374,10 @@ def negated(text: str, effect: Said) -> bool:
 
 def direction(text: str, name: str) -> int:
     """Say whether a text speaks of a larger (1) or smaller (-1) hyperparameter; 0 where neither or both are near it."""
+    for effect in ("faster", "slower", "closer", "farther"):
+        text = EFFECTS[effect].sub(" ", text)  # "the loss is higher" is no higher learning rate
     found = set()
     for mention in NAMES.get(name, NAMES["optimizer"]).finditer(text):
         window = text[max(0, mention.start() - 18) : mention.start()] + " " + text[mention.end() : mention.end() + 14]
-        for effect in ("faster", "closer", "farther"):
-            window = EFFECTS[effect].sub(" ", window)  # "loss is higher" is no higher learning rate
         found |= {sign for sign, words in ((1, UP), (-1, DOWN)) if words.search(window)}
     return found.pop() if len(found) == 1 else 0
