@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
 from collections import deque
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from msgspec.structs import replace
 
 from grader import pipeline, verify
-from grader.model import Evidence, Fault, Grade, Isolation, Record, Submission
+from grader.model import Evidence, Fault, Grade, Isolation, Limits, Record, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from grader.model import Gather, Match
     from grader.rubric import Rubric
@@ -38,6 +39,7 @@ class Graded(Record, frozen=True, kw_only=True):
     known: bool
 
 
+_PATIENCE_SECONDS = 0.05
 Unit = tuple[str, tuple[Submission, ...]]
 """The key of some facts, and the submissions that share them."""
 
@@ -78,6 +80,7 @@ def grade(
     units = _units(submissions, rubric.gather, isolation)
     keys = {submission.student: key for key, members in units for submission in members}
     store.begin([(submission.student, keys[submission.student]) for submission in submissions], rubric=rubric.digest)
+    stopping = threading.Event()
     handed_out = _handed_out(rubric.gather, store=store, isolation=isolation, base=base)
 
     def gathered(key: str, submission: Submission, slot: int) -> Evidence:
@@ -87,7 +90,8 @@ def grade(
             fault = Fault(stage="batch", traceback=traceback.format_exc())
             evidence = Evidence(submission=submission, isolation=isolation, fault=fault)
         evidence = replace(evidence, base_matches=handed_out)
-        store.keep_evidence(key, evidence)
+        if not (evidence.fault and stopping.is_set()):
+            store.keep_evidence(key, evidence)
         return evidence
 
     def work(unit: Unit, slot: int) -> Iterator[Started | Graded]:
@@ -97,14 +101,21 @@ def grade(
         if evidence is None or not known:
             yield Started(student=members[0].student)
             evidence = gathered(key, members[0], slot)
+        if evidence.fault and stopping.is_set():
+            return  # it was broken off: no facts, and not the grader's fault either
         for submission in members:
             evidence = replace(evidence, submission=submission)
             grade = pipeline.judge(evidence, rubric)
             store.keep_grade(key, grade)
             yield Graded(grade=grade, evidence=evidence, known=known)
 
-    for event in map_local(work, units, jobs=jobs):
-        on_event(event)
+    def stop() -> None:
+        stopping.set()
+        pipeline.stop()
+
+    with contextlib.closing(map_local(work, units, jobs=jobs, stop=stop)) as events:
+        for event in events:
+            on_event(event)
 
 
 def grade_one(
@@ -119,27 +130,34 @@ def grade_one(
 
     def work(part: str, slot: int) -> Iterator[Evidence | tuple[Match, ...]]:
         if part == "base":
-            yield base(rubric.gather, isolation=isolation, slot=slot)
+            yield base(_patient(rubric.gather), isolation=isolation, slot=slot)
         else:
             yield examine(submission, gather=rubric.gather, isolation=isolation, slot=slot)
 
     parts = ("base", "submission") if submission.notebook else ("submission",)
     evidence = Evidence(submission=submission)
     handed_out: tuple[Match, ...] = ()
-    for done in map_local(work, parts, jobs=len(parts)):
-        if isinstance(done, Evidence):
-            evidence = done
-        else:
-            handed_out = done
+    with contextlib.closing(map_local(work, parts, jobs=len(parts), stop=pipeline.stop)) as events:
+        for done in events:
+            if isinstance(done, Evidence):
+                evidence = done
+            else:
+                handed_out = done
     evidence = replace(evidence, base_matches=handed_out)
     return Graded(grade=pipeline.judge(evidence, rubric), evidence=evidence, known=False)
 
 
-def map_local(work: Callable[[Item, int], Iterable[Out]], items: Iterable[Item], *, jobs: int) -> Iterator[Out]:
+def map_local(
+    work: Callable[[Item, int], Iterable[Out]],
+    items: Iterable[Item],
+    *,
+    jobs: int,
+    stop: Callable[[], None] = lambda: None,
+) -> Generator[Out, None, None]:
     """Yield what `work(item, slot)` yields for every item, as it comes, from `jobs` threads.
 
-    The threads only supervise child processes. When the caller stops early, or an error or Ctrl-C ends it,
-    no further item begins and the ones under way are waited for; a second Ctrl-C does not wait.
+    The threads only supervise child processes. Where the caller, an error or Ctrl-C ends it early, no further item
+    begins, and `stop` is called until the ones under way have ended.
     """
     waiting = deque(items)
     events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
@@ -158,10 +176,17 @@ def map_local(work: Callable[[Item, int], Iterable[Out]], items: Iterable[Item],
         thread.start()
     try:
         yield from _until_all_ended(events, len(threads))
-    finally:
+    except BaseException:  # the caller's GeneratorExit and Ctrl-C among them
         waiting.clear()
-        for thread in threads:
-            thread.join()
+        _end(threads, stop)
+        raise
+
+
+def _end(threads: Sequence[threading.Thread], stop: Callable[[], None]) -> None:
+    for thread in threads:
+        while thread.is_alive():
+            stop()  # more than once, since a thread may have been about to begin a child
+            thread.join(_PATIENCE_SECONDS)
 
 
 def _taken(waiting: deque[Item]) -> Iterator[Item]:
@@ -200,9 +225,20 @@ def _handed_out(gather: Gather, *, store: Store, isolation: Isolation, base: Bas
     known = store.evidence(key)
     if known is not None:
         return known.matches
-    matches = base(gather, isolation=isolation)
+    matches = base(_patient(gather), isolation=isolation)
     store.keep_evidence(key, Evidence(submission=blank, isolation=isolation, matches=matches))
     return matches
+
+
+def _patient(gather: Gather) -> Gather:
+    """The same with the usual time at least: a class's short limits are no reason to stop the teacher's notebook."""
+    limits, usual = gather.limits, Limits()
+    longer = replace(
+        limits,
+        cell_seconds=max(limits.cell_seconds, usual.cell_seconds),
+        notebook_seconds=max(limits.notebook_seconds, usual.notebook_seconds),
+    )
+    return replace(gather, limits=longer)
 
 
 def _key(submission: Submission, gather: Gather, isolation: Isolation) -> str:

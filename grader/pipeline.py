@@ -7,6 +7,7 @@ or prints, `examine` returns evidence.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -46,6 +47,8 @@ MAX_ANSWER = 32 * 1024 * 1024
 MAX_TRACEBACK = 20_000
 CHILD_MEMORY_MB = 4096
 SECONDS_TO_SPARE = 60.0
+
+_children: set[subprocess.Popen[bytes]] = set()
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ def _ask(job: bytes, *, seconds: float) -> bytes:
             start_new_session=True,
             cwd="/",
         )
+        _children.add(child)
         timer = threading.Timer(seconds, _kill, (child,))
         timer.start()
         try:
@@ -122,6 +126,7 @@ def _ask(job: bytes, *, seconds: float) -> bytes:
             timer.cancel()
             _kill(child)
             child.wait()
+            _children.discard(child)
         if child.returncode == 0 and len(answer) <= MAX_ANSWER:
             return answer
         raise GraderError(_how_it_ended(child.returncode, len(answer)), hint=_tail(errors))
@@ -146,6 +151,13 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     """Kill the child's whole session; jails die with their parent."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
+
+
+def stop() -> None:
+    """Kill all children under way, whose `examine` then returns a fault; the batch calls it when it is interrupted."""
+    for child in tuple(_children):
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            _kill(child)
 
 
 def _how_it_ended(returncode: int | None, size: int) -> str:

@@ -61,6 +61,7 @@ class Store:
         with _told(path):
             self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._database.execute("pragma journal_mode = wal")
+            self._database.execute("pragma synchronous = normal")  # a power cut may cost the last facts, never the file
 
     def __enter__(self) -> Self:
         return self

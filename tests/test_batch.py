@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from grader import batch
+from grader import batch, pipeline
 from grader.batch import Graded, Started
 from grader.coverage import Topics
 from grader.model import (
@@ -228,6 +230,51 @@ def test_an_interruption_keeps_what_is_done_and_begins_nothing_new(store: Store)
 
     grade(class_, store, fake)
     assert sorted(fake.examined) == sorted(s.student for s in class_)
+
+
+def test_an_interruption_breaks_off_what_is_under_way_and_holds_it_against_nobody(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = threading.Event()
+    monkeypatch.setattr(pipeline, "stop", killed.set)
+
+    def examine(submission: Submission, *, gather: Gather, isolation: Isolation, slot: int) -> Evidence:
+        assert killed.wait(10)
+        return Evidence(submission=submission, fault=Fault(stage="submission", traceback="exit code -9"))
+
+    def interrupt(event: Started | Graded) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        batch.grade(
+            [student("b1"), student("b2")],
+            rubric=RUBRIC,
+            store=store,
+            isolation=JAIL,
+            jobs=2,
+            on_event=interrupt,
+            examine=examine,
+            base=no_base,
+        )
+    assert verdicts(store) == {}
+    assert store.pending() == ("b1", "b2")
+
+
+def test_stopping_kills_the_child_of_a_submission(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = subprocess.Popen
+
+    def sleep(_: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        return start(["sleep", "30"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", sleep)
+    timer = threading.Timer(0.1, pipeline.stop)
+    timer.start()
+    began = time.monotonic()
+    evidence = pipeline.examine(student("b1"), gather=Gather(), isolation=JAIL)
+    timer.join()
+
+    assert evidence.fault is not None
+    assert time.monotonic() - began < 20
 
 
 def test_a_store_that_cannot_be_written_stops_the_batch_with_its_error(tmp_path: Path) -> None:

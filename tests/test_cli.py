@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -48,7 +49,7 @@ class Child:
         text = notebook.read_text(encoding="utf-8").split()[0] if notebook else ""
         if text == "interrupt":
             raise KeyboardInterrupt
-        fault = Fault(stage="notebook", traceback="…") if text == "fault" else None
+        fault = Fault(stage="notebook", traceback="…\nKeyError: 'odd'\n") if text == "fault" else None
         cell = CellRun(
             index=1, status="error" if text == "error" else "ok", error="NameError: x" if text == "error" else None
         )
@@ -277,7 +278,7 @@ def test_the_limits_of_the_command_line_reach_the_child(
     monkeypatch.setattr(pipeline, "_ask", ask)
     run("check", NOTEBOOK, "--cell-seconds", "7", "--memory-mb", "512", "--base", "base.ipynb")
 
-    gather = jobs[0].gather
+    gather = next(job.gather for job in jobs if job.submission.student)  # the other job runs the base notebook
     assert (gather.limits.cell_seconds, gather.limits.notebook_seconds, gather.limits.memory_mb) == (7, 300, 512)
     assert gather.base == "the handed-out text"
 
@@ -306,7 +307,12 @@ def test_grade_writes_the_results_folder(here: Path, child: Child, capfd: pytest
         "Submissions: 2. For a person to look at: 0.",
         "Open this page: out/summary.html",
     ]
-    assert said.err.startswith("[1/2] b1  6 of 10, ")
+    assert re.fullmatch(
+        r"Submissions: 2, 1 at a time, isolated by bubblewrap.*\.\n"
+        r"\[1/2\] b1  6 of 10, [\d.]+ s\n"
+        r"\[2/2\] 王小明  0 of 10, [\d.]+ s\n",
+        said.err,
+    )
 
 
 def test_grade_goes_on_where_it_stopped(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
@@ -319,6 +325,20 @@ def test_grade_goes_on_where_it_stopped(here: Path, child: Child, capfd: pytest.
     hand_in(here / "class" / "b2", "ok 2")
     assert run("grade", "class", "--jobs", "1") == 0
     assert child.asked == ["b2", "b3"]
+
+
+def test_a_fault_is_told_with_its_error_and_costs_nothing(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _class("fault", "ok")(here)
+    run("grade", "class", "--jobs", "1")
+    said = capfd.readouterr()
+    value = json.loads((here / "results/grades.jsonl").read_text(encoding="utf-8").splitlines()[0])
+
+    assert "[1/2] b0  0 of 10, 0 s; the grader broke (notebook: KeyError: 'odd')\n" in said.err
+    assert "The grader itself broke on: b0." in said.err
+    assert "fault: runs" in said.out
+    assert (value["points"], value["pending"], value["fault"]["stage"]) == (0, 6, "notebook")
 
 
 def test_a_page_that_cannot_be_made_does_not_stop_the_others(
@@ -440,6 +460,28 @@ def test_the_packaged_rubric_is_shown_with_its_sum(capfd: pytest.CaptureFixture[
 
     assert "可以執行" in shown
     assert "100  總分" in shown
+
+
+def test_a_copy_of_the_packaged_rubric_works_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run("rubric", "show", "--format", "toml")
+    copy = tmp_path / "our.toml"
+    copy.write_text(capfd.readouterr().out.replace("points = 10", "points = 20"), encoding="utf-8")
+
+    assert run("rubric", "validate", str(copy)) == 0
+    assert "110 points" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [("rubric", "validate", "bad"), ("check", "--rubric", "bad"), ("check", "--base", "bad")]
+)
+def test_a_file_that_is_no_text_is_named(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    hand_in(here)
+    (here / "bad").write_bytes(b"\xff\xfe\x00")
+
+    assert cli.run(list(arguments)) == USAGE
+    assert capfd.readouterr().err == "error: this is not UTF-8 text\nwhere: bad\n"
 
 
 def test_the_rubric_as_json_has_everything_a_program_needs(capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import signal
 import sys
 
 import click
@@ -61,6 +62,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a character still shows the rest
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled ends like one on Ctrl-C
     sys.exit(run(sys.argv[1:]))
 
 

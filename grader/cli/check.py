@@ -71,7 +71,10 @@ def command(
     chosen = settings.read_rubric(rubric, base=base, limits=limits)
     isolation = settings.isolation_of(require_isolation)
     log(say("running", language, files=_handed_in(submission)))
-    graded = batch.grade_one(submission, rubric=chosen, isolation=isolation)
+    with stops(UNDECIDED):
+        graded = batch.grade_one(submission, rubric=chosen, isolation=isolation)
+    if graded.evidence.fault:
+        log(graded.evidence.fault.traceback)
     results.write(output, feedback.render(graded.grade, graded.evidence, language=language))
     if format == "json":
         out(_json(graded.grade, graded.evidence, language))

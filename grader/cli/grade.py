@@ -13,13 +13,12 @@ from grader import batch, feedback, intake
 from grader.cli import options, results, settings
 from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
 from grader.cli.overview import tell
-from grader.cli.terminal import Progress, log, out, say
+from grader.cli.terminal import Progress, log, out, say, why
 from grader.model import Language, Submission, Verdict
 
 if TYPE_CHECKING:
     from grader.batch import Graded, Started
     from grader.model import Grade
-    from grader.store import Store
 
 
 _HELP = """\b
@@ -77,17 +76,18 @@ def command(
         results.prepare(folder_of_results)
     chosen = settings.read_rubric(rubric, base=base, limits=limits)
     isolation = settings.isolation_of(require_isolation)
-    with results.opened(folder_of_results) as store:
+    with results.opened(folder_of_results) as store, stops(UNDECIDED):
+        log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         pages = _Pages(folder_of_results, Progress(len(submissions)), language)
         try:
             batch.grade(submissions, rubric=chosen, store=store, isolation=isolation, jobs=jobs, on_event=pages.follow)
         except KeyboardInterrupt:
             pages.progress.clear()
-            _close(store, folder_of_results, language)
+            results.write_class(folder_of_results, store, language=language)
             log(say("interrupted", language, count=len(store.pending())))
             return INTERRUPTED
         pages.progress.clear()
-        grades = _close(store, folder_of_results, language)
+        grades = results.write_class(folder_of_results, store, language=language)
     if format == "jsonl":
         out((folder_of_results / "grades.jsonl").read_text(encoding="utf-8"), nl=False)
     else:
@@ -107,21 +107,26 @@ class _Pages:
         if isinstance(event, batch.Started):
             self.progress.started(event.student)
             return
-        grade = event.grade
-        student = grade.submission.student
+        student = event.grade.submission.student
         try:
-            results.write_feedback(self._folder, grade, event.evidence, language=self._language)
+            results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
         except Exception:  # the border of one page: whatever is odd about these facts, the others get theirs
             self.progress.clear()
             log(traceback.format_exc())
             self.failed.append(student)
-        points = say("log", self._language, points=grade.points, out_of=grade.out_of, seconds=event.evidence.seconds)
-        kept = say("log.known", self._language) if event.known else ""
-        self.progress.done(student, f"{feedback.safe(student)}  {points}{kept}")
+        self.progress.done(student, _line(event, self._language))
+
+
+def _line(event: Graded, language: Language) -> str:
+    grade, evidence = event.grade, event.evidence
+    points = say("log", language, points=grade.points, out_of=grade.out_of, seconds=round(evidence.seconds, 1))
+    known = say("log.known", language) if event.known else ""
+    fault = say("log.fault", language, why=why(evidence.fault)) if evidence.fault else ""
+    return f"{feedback.safe(grade.submission.student)}  {points}{known}{fault}"
 
 
 def _submissions(folder: Path, folder_of_results: Path) -> tuple[Submission, ...]:
-    submissions, left_out = results.sort_out(intake.folder(folder), results=folder_of_results)
+    submissions, left_out = results.sort_out(intake.folder(folder.resolve()), results=folder_of_results)
     for submission in left_out:
         log(f"left out, since it holds results: {submission.root}")
     strays = intake.strays(folder)
@@ -135,10 +140,6 @@ def _submissions(folder: Path, folder_of_results: Path) -> tuple[Submission, ...
             code=NOTHING,
         )
     return submissions
-
-
-def _close(store: Store, folder: Path, language: Language) -> tuple[Grade, ...]:
-    return results.write_class(folder, store, language=language)
 
 
 def _verdict(grades: tuple[Grade, ...], pages: _Pages, language: Language) -> int:

@@ -15,6 +15,9 @@ F = TypeVar("F", bound="Callable[..., Any]")
 LEVELS = ("process-limits", "landlock", "bubblewrap")
 """Weakest first."""
 
+DEFAULT = "gradient_descent"
+"""The rubric that is used where none is named."""
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -26,9 +29,7 @@ lang = click.option(
     show_default=True,
     help="Language of feedback.",
 )
-rubric = click.option(
-    "--rubric", metavar="FILE|NAME", default="gradient_descent", show_default=True, help="The rubric."
-)
+rubric = click.option("--rubric", metavar="FILE|NAME", default=DEFAULT, show_default=True, help="The rubric.")
 
 
 def gathering(command: F) -> F:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from grader.model import Language
     from grader.rubric import Rubric
 
-_name = click.argument("name", metavar="[FILE|NAME]", default="gradient_descent")
+_name = click.argument("name", metavar="[FILE|NAME]", default=options.DEFAULT)
 
 
 _HELP = """\b
@@ -27,7 +27,7 @@ Example:
 _SHOW_HELP = """\b
 Example:
   grader rubric show
-  grader rubric show our-rubric.toml --format json
+  grader rubric show --format toml > our-rubric.toml
 """
 
 _VALIDATE_HELP = """\b
@@ -44,9 +44,15 @@ def command() -> None:
 @command.command(epilog=_SHOW_HELP)
 @_name
 @options.lang
-@click.option("--format", "format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "format", type=click.Choice(["text", "toml", "json"]), default="text", show_default=True)
 def show(name: str, language: Language, format: str) -> None:
-    """Print a rubric's criteria, with points and parameters, and how facts are gathered."""
+    """Print a rubric's criteria, with points and parameters, and how facts are gathered.
+
+    As toml it is the rubric's own text, to copy and change; the files that it names need no copy.
+    """
+    if format == "toml":
+        out(settings.rubric_text(name), nl=False)
+        return
     rubric = settings.read_rubric(name)
     if format == "json":
         out(msgspec.json.format(to_json(_shown(rubric)), indent=2).decode())

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from grader import rubric as rubrics
 from grader import sandbox
 from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
-from grader.cli.options import LEVELS
+from grader.cli.options import DEFAULT, LEVELS
 from grader.model import Isolation
 
 if TYPE_CHECKING:
@@ -28,13 +28,32 @@ def read_rubric(name: str, *, base: Path | None = None, limits: Mapping[str, flo
     """
     file, folder = _place(name)
     with stops(USAGE):
-        text = file.read_text(encoding="utf-8")
-        rubric = rubrics.load(text, read=lambda other: (folder / other).read_text(encoding="utf-8"), where=str(file))
+        rubric = rubrics.load(read_text(file), read=lambda other: _beside(folder, other), where=str(file))
     given = {limit: value for limit, value in (limits or {}).items() if value is not None}
     gather = replace(rubric.gather, limits=replace(rubric.gather.limits, **given))
     if base is not None:
-        gather = replace(gather, base=base.read_text(encoding="utf-8"))
+        gather = replace(gather, base=read_text(base))
     return replace(rubric, gather=gather)
+
+
+def rubric_text(name: str) -> str:
+    """The text of a rubric, to copy and change."""
+    return read_text(_place(name)[0])
+
+
+def read_text(path: Path | Traversable) -> str:
+    """The text of a file that a person gave."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Stop("this is not UTF-8 text", where=str(path)) from error
+
+
+def _beside(folder: Traversable, name: str) -> str:
+    """The text of a file that a rubric names: beside it, else the one of that name that comes with the grader."""
+    packaged_file = resources.files("rubrics") / DEFAULT / name
+    file = folder / name
+    return (packaged_file if not file.is_file() and packaged_file.is_file() else file).read_text(encoding="utf-8")
 
 
 def isolation_of(required: str) -> Isolation:

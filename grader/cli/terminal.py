@@ -17,7 +17,7 @@ from grader.model import Verdict, message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grader.model import Language, Scalar
+    from grader.model import Fault, Language, Scalar
 
 MARKS = {
     Verdict.PASS: ("✓", "green"),
@@ -50,6 +50,12 @@ def _print(text: str, stream: TextIO, *, nl: bool = True, **style: Any) -> None:
 def say(id: str, language: Language, **parameters: Scalar) -> str:
     """One of the command line's own sentences."""
     return feedback.text(message(f"cli.{id}", **parameters), language)
+
+
+def why(fault: Fault) -> str:
+    """The last line of a fault's traceback, which names the error."""
+    lines = fault.traceback.strip().splitlines()
+    return f"{fault.stage}: {lines[-1].strip()}" if lines else fault.stage
 
 
 def mark(verdict: Verdict) -> str:

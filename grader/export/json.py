@@ -52,6 +52,7 @@ def grade_json(grade: Grade, evidence: Evidence, *, language: Language) -> dict[
         "runs": [_run(match, language) for match in evidence.matches],
         "experiments": [_experiment(experiment) for experiment in grade.experiments],
         "report": _report(evidence.report, grade.coverage),
+        "fault": evidence.fault,
         "seconds": round(evidence.seconds, 3),
     }
     plain_value: dict[str, Any] = plain(value)
