@@ -1,0 +1,211 @@
+"""One submission from files to grade, through the child that does the dangerous work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import nbformat
+import pytest
+from msgspec.structs import replace
+
+from grader import intake, pipeline, sandbox
+from grader.coverage import topics
+from grader.model import (
+    Criterion,
+    Evidence,
+    Gather,
+    Grade,
+    GraderError,
+    Isolation,
+    Limits,
+    Submission,
+    Verdict,
+    to_json,
+)
+from grader.rubric import Rubric, grade
+
+GATHER = Gather(limits=Limits(cell_seconds=20, notebook_seconds=60))
+GOOD = """
+x_data, y_data = [1.0, 2.0, 3.0], [2.0, 4.1, 5.9]
+b, w, lr = 0.0, 0.0, 0.01
+b_history, w_history = [b], [w]
+for i in range(50):
+    b_grad = w_grad = 0.0
+    for x, y in zip(x_data, y_data):
+        b_grad -= 2.0 * (y - b - w * x)
+        w_grad -= 2.0 * (y - b - w * x) * x
+    b -= lr * b_grad
+    w -= lr * w_grad
+    b_history.append(b)
+    w_history.append(w)
+"""
+
+
+def _hand_in(folder: Path, *sources: str) -> Submission:
+    folder.mkdir(exist_ok=True)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    (folder / "hw.ipynb").write_text(nbformat.writes(book), encoding="utf-8")
+    return replace(intake.files([folder]), asked=("notebook",))
+
+
+@pytest.fixture(scope="module")
+def isolation() -> Isolation:
+    return sandbox.probe()
+
+
+@pytest.fixture(scope="module")
+def rubric() -> Rubric:
+    criteria = (
+        Criterion(id="runs", check="notebook-runs", points=10),
+        Criterion(id="updates", check="updates-match", points=20),
+        Criterion(id="pages", check="report-pages", points=5, params={"limit": 3}),
+    )
+    lexicon = (files("rubrics") / "gradient_descent" / "topics.toml").read_text(encoding="utf-8")
+    return Rubric(title="t", criteria=criteria, topics=topics(tomllib.loads(lexicon)), digest="d")
+
+
+def test_an_honest_run_is_verified_and_earns_its_points(tmp_path: Path, isolation: Isolation, rubric: Rubric) -> None:
+    evidence = pipeline.examine(_hand_in(tmp_path / "b1", GOOD), gather=GATHER, isolation=isolation)
+    judged = pipeline.judge(evidence, rubric)
+
+    assert [(m.cell, m.steps, m.rule, m.verdict) for m in evidence.matches] == [(1, 50, "gd", "matches")]
+    assert (judged.points, judged.pending, judged.out_of) == (30, 0, 30)  # the report was not asked for
+
+
+@pytest.mark.slow
+def test_what_the_notebook_prints_never_becomes_the_answer(tmp_path: Path, isolation: Isolation) -> None:
+    forged = '{"submission": {"student": "forged"}}'
+    loud = f"import os, sys\nos.write(1, b'{{}}')\nprint({forged!r})\nsys.stderr.write('x' * 10000)"
+
+    evidence = pipeline.examine(_hand_in(tmp_path / "b1", loud, GOOD), gather=GATHER, isolation=isolation)
+
+    assert evidence.fault is None
+    assert evidence.submission.student == "b1"
+    assert [m.verdict for m in evidence.matches] == ["matches"]
+
+
+def test_a_child_that_dies_is_a_fault_of_ours_and_no_points_are_lost(
+    tmp_path: Path, isolation: Isolation, rubric: Rubric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    evidence = pipeline.examine(_hand_in(tmp_path / "b1", GOOD), gather=GATHER, isolation=isolation)
+    judged = pipeline.judge(evidence, rubric)
+
+    assert evidence.fault is not None
+    assert [s.finding.verdict for s in judged.scored] == [Verdict.FAULT, Verdict.FAULT, Verdict.SKIPPED]
+    assert (judged.points, judged.pending, judged.needs_review) == (0, 30, True)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo nonsense", "cannot read Evidence"),
+        ("yes", "MB"),
+        ("sleep 60", "exit code -9"),
+        ("echo why >&2; exit 3", "why"),
+    ],
+    ids=["nonsense", "flood", "hangs", "stderr"],
+)
+def test_whatever_a_child_answers_the_parent_goes_on(
+    script: str, told: str, tmp_path: Path, isolation: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = tmp_path / "child"
+    child.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    child.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(child))
+    monkeypatch.setattr(pipeline, "SECONDS_TO_SPARE", 1.0)
+    brief = Gather(limits=Limits(notebook_seconds=0.5, report_seconds=0.1))
+
+    evidence = pipeline.examine(_hand_in(tmp_path / "b1", GOOD), gather=brief, isolation=isolation)
+
+    assert evidence.fault is not None
+    assert told in evidence.fault.traceback
+
+
+def test_a_broken_check_is_a_fault_not_a_zero(
+    rubric: Rubric, isolation: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(evidence: Evidence, rubric: Rubric, real: Callable[..., Grade] = grade) -> Grade:
+        if evidence.fault is None:
+            raise ZeroDivisionError
+        return real(evidence, rubric)
+
+    monkeypatch.setattr(pipeline, "grade", broken)
+
+    judged = pipeline.judge(Evidence(submission=Submission(student="b1", root="/", notebook="a", report="b")), rubric)
+
+    assert {s.finding.verdict for s in judged.scored} == {Verdict.FAULT}
+
+
+def test_facts_have_another_name_when_anything_they_rest_on_changes(isolation: Isolation) -> None:
+    submission = Submission(student="a", root="/", digest="sha256:1")
+    key = pipeline.facts_key(submission, GATHER, isolation, verifier="1")
+
+    others = {
+        pipeline.facts_key(replace(submission, digest="sha256:2"), GATHER, isolation, verifier="1"),
+        pipeline.facts_key(submission, Gather(), isolation, verifier="1"),
+        pipeline.facts_key(submission, GATHER, replace(isolation, level="none"), verifier="1"),
+        pipeline.facts_key(submission, GATHER, isolation, verifier="2"),
+        pipeline.facts_key(replace(submission, asked=("notebook",)), GATHER, isolation, verifier="1"),
+    }
+
+    assert len(others | {key}) == 6
+    assert pipeline.facts_key(replace(submission, student="b"), GATHER, isolation, verifier="1") == key
+
+
+@pytest.mark.slow
+def test_a_handed_out_notebook_that_does_not_run_is_told_to_the_teacher(isolation: Isolation) -> None:
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+
+    with pytest.raises(GraderError, match="handed-out notebook does not run"):
+        pipeline.base_matches(replace(GATHER, base=nbformat.writes(book)), isolation=isolation)
+
+
+@pytest.mark.slow
+def test_nothing_survives_a_child_that_is_killed(tmp_path: Path, isolation: Isolation) -> None:
+    mark = f"mark-{os.getpid()}"
+    job = pipeline.Job(
+        submission=_hand_in(
+            tmp_path / "b1", f"import time, subprocess\nsubprocess.Popen(['sleep', '987'])\n'{mark}'\ntime.sleep(987)"
+        ),
+        gather=replace(GATHER, limits=Limits(cell_seconds=900, notebook_seconds=900)),
+        isolation=isolation,
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-m", "grader.pipeline"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert child.stdin is not None
+    with child.stdin as pipe:
+        pipe.write(to_json(job))
+
+    assert _wait_for(lambda: _running("sleep 987"), seconds=30)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+    assert _wait_for(lambda: not _running("sleep 987"), seconds=10)
+
+
+def _running(command: str) -> bool:
+    return subprocess.run(["pgrep", "-f", command], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _wait_for(condition: Callable[[], bool], *, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
