@@ -256,7 +256,7 @@ class _Kernel:
                 raise trace.TraceError("a piece is empty")
             data += more
         self._history_left -= told.total
-        self.series.extend(self._reader.series(cell, told, bytes(data)))
+        self.series.extend(self._reader.series(cell, told, data))
         self.scalars.extend(trace.scalars(cell, told))
         self.skipped.extend((cell, name, rows) for name, rows in told.skipped)
 

@@ -62,12 +62,12 @@ class Reader:
 
     known: dict[str, Floats] = field(default_factory=dict)
 
-    def series(self, cell: int, announced: Announced, data: bytes) -> tuple[Series, ...]:
-        """Cut the bytes into series."""
-        found, offset = [], 0
+    def series(self, cell: int, announced: Announced, data: bytes | bytearray) -> tuple[Series, ...]:
+        """Cut the bytes into series, which stay views of them: histories can be large."""
+        found, offset, view = [], 0, memoryview(data).toreadonly()
         for entry in announced.entries:
             if not entry.same:
-                self.known[entry.name] = _numbers(entry, data[offset : offset + entry.size])
+                self.known[entry.name] = _numbers(entry, view[offset : offset + entry.size])
                 offset += entry.size
             values = self.known.get(entry.name)
             if values is None:
@@ -119,7 +119,7 @@ def unquoted(text: str) -> str:
     return text[1:-1]
 
 
-def _numbers(entry: Entry, data: bytes) -> Floats:
+def _numbers(entry: Entry, data: memoryview) -> Floats:
     if len(data) != entry.size:
         raise TraceError("fewer bytes than announced")
     values = np.frombuffer(data, dtype="<f8").astype(np.float64, copy=False)
