@@ -151,7 +151,8 @@ def rates(history: Steps, direction: Direction, *, slack: float = 1.0) -> Interv
     """
     D, d = direction.D, history.d
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        downhill = np.sum(np.sign(d) * np.sign(D), axis=1) <= 0
+        sure = (np.abs(d) > history.room) & (np.abs(D) > direction.error)  # a converged tail has no direction
+        downhill = np.sum(np.sign(d) * np.sign(D) * sure, axis=1) <= 0
         along = np.where(downhill, -1.0, 1.0)[:, None] * np.sign(D) * d
         size, room = np.abs(D), slack * history.room
         error = slack * (direction.error + 8.0 * history.u * size)

@@ -52,7 +52,7 @@ class Diagnosis(NamedTuple):
 
 def diagnose(case: Case) -> Diagnosis | None:
     """The first look that explains the run."""
-    for look in (_never_moves, _signs, _wrong_rule, _wrong_gradient, _assigned, _torn, _rounded, _varying_rate,
+    for look in (_signs, _wrong_rule, _wrong_gradient, _assigned, _torn, _rounded, _varying_rate,
                  _left_the_rule, _made_up):  # fmt: skip
         found = look(case)
         if found is not None:
@@ -168,10 +168,13 @@ def _distance(case: Case, fit: Fit) -> float:
 # -- looks ---------------------------------------------------------------------------------------
 
 
-def _never_moves(case: Case) -> Diagnosis | None:
-    """Every recorded state is the same: the same object was appended again and again, or nothing is updated."""
-    if case.history.length < 2 or np.any(case.history.d):
-        return None
+def never_moves(history: Steps) -> bool:
+    """Whether every recorded state is the same."""
+    return history.length > 1 and not np.any(history.d)
+
+
+def standstill(case: Case) -> Diagnosis:
+    """The same object was appended again and again, or nothing is updated."""
     return told(case, "bug.never-moves", _meant(case, _plain_forms(case.said)[0]))
 
 
@@ -190,7 +193,7 @@ def _signs(case: Case) -> Diagnosis | None:
 def _wrong_rule(case: Case) -> Diagnosis | None:
     """The run follows a rule with a mistake in it."""
     for bug in bugs(case.said):
-        for _, rates in _agreeing(case, case.gradient, [bug.form]):
+        for _, rates in _agreeing(case, case.gradient, [bug.form], several=False):
             return told(case, bug.id, _meant(case, bug.meant, rates))
     return None
 
@@ -199,7 +202,7 @@ def _wrong_gradient(case: Case) -> Diagnosis | None:
     """The run follows a rule with a mistaken gradient."""
     forms = _plain_forms(case.said)
     for name, gradient in _gradients(case):
-        for form, rates in _agreeing(case, gradient, forms):
+        for form, rates in _agreeing(case, gradient, forms, several=False):
             return told(case, name, _meant(case, form, rates))
     return None
 
@@ -374,21 +377,24 @@ def _is_plain(form: Form, said: Said) -> bool:
 
 
 def _agreeing(
-    case: Case, gradient: Gradient, forms: Sequence[Form], *, whole: bool = True
+    case: Case, gradient: Gradient, forms: Sequence[Form], *, whole: bool = True, several: bool = True
 ) -> Iterator[tuple[Form, tuple[Rate, ...]]]:
-    """The forms that the run follows with this gradient, at rates of any sign, to the last step if `whole`."""
+    """The forms that the run follows with this gradient, at rates of any sign, to the last step if `whole`.
+
+    Unless `several`, one rate serves all parameters: with a rate for each, too much would fit.
+    """
     size = case.problem.size
     short, g = bounds.prefix(case.history, PREFIX), first(gradient, PREFIX)
     for form in forms:
         for opened in chain((form,), _opened(short, g, form, case.said, size)):
             rates = _rates(short, g, opened, case.said, size)
-            if rates is None:
+            if rates is None or (len(rates) > 1 and not several):
                 continue
             if not whole or case.history.length <= PREFIX:
                 yield opened, rates
                 break
             judged = at_full_length(case.history, gradient, Fit(opened, rates, np.inf, 0), case.said, size)
-            if judged.worst <= bounds.ROUNDING:
+            if judged.worst <= bounds.ROUNDING and (several or len(judged.rates) == 1):
                 yield judged.form, judged.rates
                 break
 

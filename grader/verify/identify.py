@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from grader.verify.said import Said
 
 PREFIX = 300
-FEWEST = 3
+FEWEST = 3  # steps that can prove one rate for each parameter
+OFF_THE_LINE = 1e4  # rounding bounds: the normal equations lose digits, which the judgement after them does not
 DECIDES = 50  # informative steps that leave room for one rule only
 
 
@@ -68,11 +69,11 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
                 return [judged]
         survivors.append(fit)
     fits = _judge(history, gradient, survivors, said, size)
-    if fits and fits[0].worst <= bounds.MATCHES:
+    if fits and fits[0].worst <= bounds.MATCHES and len(fits[0].rates) == 1:
         return fits
     opened = (opened for form in forms(said, size) for opened in open_eps(short, g, form, said, size))
     with_eps = _judge(history, gradient, list(screen(short, g, opened, said, size)), said, size)
-    return sorted([*fits, *with_eps], key=lambda fit: fit.worst > bounds.MATCHES)
+    return sorted([*fits, *with_eps], key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES))
 
 
 def first(gradient: Gradient, count: int) -> Gradient:
@@ -151,26 +152,39 @@ def measure(history: Steps, direction: Direction, fit: Fit) -> Fit:
 def name_rates(interval: Interval, form: Form, said: Said, size: int) -> tuple[Rate, ...] | None:
     """One rate for all parameters, or one for each, or None where some step fits no rate."""
     low, high = interval.joint()
-    if low <= high:
-        return (name_rate(low, high, form, said, size),)
-    if np.all(interval.low <= interval.high):
-        ends = zip(interval.low.tolist(), interval.high.tolist(), strict=True)
-        return tuple(name_rate(each_low, each_high, form, said, size) for each_low, each_high in ends)
-    return None
+    if low <= high and low < np.inf:
+        return (name_rate(low, high, factors(form, size), said),)
+    if not np.all((interval.low <= interval.high) & (interval.low < np.inf)):
+        return None
+    ends = list(zip(interval.low.tolist(), interval.high.tolist(), strict=True))
+    named = [
+        tuple(name_rate(each_low, each_high, {name: factor}, said) for each_low, each_high in ends)
+        for name, factor in factors(form, size).items()
+    ]
+    return max(named, key=lambda rates: sum(rate.declared for rate in rates))  # one scale of the loss for all
 
 
-def name_rate(low: float, high: float, form: Form, said: Said, size: int) -> Rate:
+def factors(form: Form, size: int) -> dict[str, float]:
+    """What may lie between a stated rate and its height for the sum of squares: the loss's scale, the velocity's."""
+    if not form.linear:
+        return {"": 1.0}
+    found = scales(size)
+    if "dampening" in form.hyper:
+        return {name: scale * (1 - form.hyper["dampening"]) for name, scale in found.items()}
+    if "momentum" in form.hyper:  # an exponential average carries 1 - β
+        found |= {f"{name}, ema": scale * (1 - form.hyper["momentum"]) for name, scale in found.items()}
+    return found
+
+
+def name_rate(low: float, high: float, between: dict[str, float], said: Said) -> Rate:
     """A declared rate inside the interval, in some scale of the loss, else the shortest decimal there is."""
-    factors = scales(size) if form.linear else {"": 1.0}
-    if "momentum" in form.hyper and form.linear:  # an exponential average carries 1 - β
-        factors |= {f"{name}, ema": scale * (1 - form.hyper["momentum"]) for name, scale in factors.items()}
     for rate in dict.fromkeys((*said.rates, *said.positive)):
-        for name, factor in factors.items():
+        for name, factor in between.items():
             if low <= rate * factor <= high:
                 return Rate(rate * factor, rate, name or None, declared=True)
-    shortest = {name: shortest_decimal(low / factor, high / factor) for name, factor in factors.items()}
+    shortest = {name: shortest_decimal(low / factor, high / factor) for name, factor in between.items()}
     name = min(shortest, key=lambda each: len(f"{shortest[each]:.17g}"))
-    return Rate(shortest[name] * factors[name], shortest[name], name or None, declared=False)
+    return Rate(shortest[name] * between[name], shortest[name], name or None, declared=False)
 
 
 def shortest_decimal(low: float, high: float) -> float:
@@ -201,10 +215,10 @@ def open_eps(history: Steps, gradient: Gradient, form: Form, said: Said, size: i
         ratio = np.abs(top.D / history.d)
         doubt = top.error / np.abs(top.D) + history.room / np.abs(history.d) + s_error / (2 * s) + 8 * history.u
         usable = np.isfinite(ratio) & np.isfinite(doubt) & (doubt < 0.5) & (s > 0)
-    if np.count_nonzero(usable) < 3:
+    if np.count_nonzero(usable) < 2:
         return []
     spread, r, weight = np.broadcast_to(s, ratio.shape)[usable], ratio[usable], 1.0 / doubt[usable]
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         beside = _named_eps(_offset(np.sqrt(spread), r, weight), said, size, power=1)
         under = _named_eps(_offset(spread, r**2, weight / 2), said, size, power=2)
     return [_with_eps(form, "outside", *offer) for offer in beside] + [
@@ -218,16 +232,22 @@ def _with_eps(form: Form, place: str, stated: float, eps: float) -> Form:
 
 
 def _offset(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
-    """The offset eps in y ∝ x + eps with its standard error, each point weighed by how well it is known."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        rows = np.stack([x, np.ones_like(x)], axis=1) * (weight / y)[:, None]
-        scale = np.linalg.norm(rows, axis=0)
-        if not np.all(np.isfinite(scale) & (scale > 0)):
-            return np.nan, np.nan
-        covariance = np.linalg.pinv((rows / scale).T @ (rows / scale))
-        slope, offset = (covariance @ ((rows / scale).T @ weight)) / scale
-        error = 1e3 * np.sqrt(np.abs(covariance[1, 1])) / scale[1]
-        return float(offset / slope), float(error / abs(slope))
+    """The offset eps in y ∝ x + eps with its standard error, each point weighed by how well it is known.
+
+    NaN where the points lie on no such line.
+    """
+    rows = np.stack([x, np.ones_like(x)], axis=1) * (weight / y)[:, None]
+    scale = np.linalg.norm(rows, axis=0)
+    if not np.all(np.isfinite(scale) & (scale > 0)):
+        return np.nan, np.nan
+    rows /= scale
+    covariance = np.linalg.pinv(rows.T @ rows)
+    solution = covariance @ (rows.T @ weight)
+    if not np.max(np.abs(rows @ solution - weight)) <= OFF_THE_LINE:
+        return np.nan, np.nan
+    slope, offset = solution / scale
+    error = 1e3 * np.sqrt(np.abs(covariance[1, 1])) / scale[1]
+    return float(offset / slope), float(error / abs(slope))
 
 
 def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: int) -> list[tuple[float, float]]:

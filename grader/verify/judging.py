@@ -83,7 +83,7 @@ def _match(
     views = list(_views(path, theta, offered, begins))
     if not views:
         return _unverifiable(path, count, stated, overflowed=overflowed) if path.named else None
-    ruling = _ruling(views, stated, named=path.named)
+    ruling = _ruling(views, stated, named=path.named, ordered=path.ordered)
     if ruling is None:
         return None
     if count < path.theta.shape[1] - 1 and not overflowed:
@@ -161,8 +161,10 @@ def _plausible(view: View) -> bool:
 # -- rulings -------------------------------------------------------------------------------------
 
 
-def _ruling(views: Sequence[View], stated: Said, *, named: bool) -> Ruling | None:
+def _ruling(views: Sequence[View], stated: Said, *, named: bool, ordered: bool) -> Ruling | None:
     """The first view under which the run follows a rule; else what is wrong with it under the likeliest."""
+    if named and diagnose.never_moves(views[0].history):
+        return _ruled(views[0], diagnose.standstill(_case(views[0], stated)))
     for view in views if named else views[:4]:
         if not _plausible(view):
             continue
@@ -171,7 +173,7 @@ def _ruling(views: Sequence[View], stated: Said, *, named: bool) -> Ruling | Non
             return _fitted(view, fits, stated)
     if not named:
         return None
-    for view in views[:2]:
+    for view in views[:1] if ordered else views[:2]:
         found = diagnose.diagnose(_case(view, stated))
         if found is not None:
             return _ruled(view, found)

@@ -166,6 +166,9 @@ def forms(said: Said, size: int) -> Iterator[Form]:
     yield Form("gd", {}, {}, sgd, linear=True)
     for beta in tried:
         yield from _linear(beta)
+    for beta, tau in product(said.decays[:3], said.decays[:3]):
+        hyper: dict[str, float] = {"momentum": beta, "dampening": tau}
+        yield Form("momentum", hyper, {}, partial(momentum, beta=beta, first=1 / (1 - tau)), linear=True)
     yield from _adagrads(size)
     for rho in tried:
         yield from _rmsprops(rho, size, rare=rho in (said.decays or USUAL_DECAYS[:1]))
