@@ -16,6 +16,8 @@ import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from grader.model import Box, Coverage, GraderError, Line, Message, Record, Snippet, message
 
 if TYPE_CHECKING:
@@ -32,6 +34,25 @@ SENTENCE_LETTERS = 400
 REFERENCES_LETTERS = 24
 LESSER_HEADING = 0.97  # times the size of the topic's own heading
 QUOTE_LETTERS = 300
+
+# What keeps "missing" from being certain: text that is there, but was not read or not counted.
+UNREAD = frozenset(
+    {
+        "hidden-text",
+        "tiny-text",
+        "overlapping-text",
+        "scanned-page",
+        "ocr-layer",
+        "page-failed",
+        "not-all-read",
+        "not-rendered",
+        "engine-timeout",
+        "engine-memory",
+        "engine-output-limit",
+        "engine-crashed",
+    }
+)
+LARGE_PICTURE = 0.4  # of a page; it may show text
 
 Status = Literal["covered", "thin", "mentioned", "missing"]
 
@@ -497,7 +518,15 @@ def coverage(report: ReportFacts, topics: Topics) -> tuple[Coverage, ...]:
             for topic in about:
                 said[topic].append(sentence)
             current = about[0] if names and about else current
-    return tuple(_judged(topic, said[topic.id], topic.id in named, matcher) for topic in topics.topics)
+    judged = (_judged(topic, said[topic.id], topic.id in named, matcher) for topic in topics.topics)
+    return tuple(msgspec.structs.replace(one, certain=certain(report)) for one in judged)
+
+
+def certain(report: ReportFacts) -> bool:
+    """Whether all that the report shows was read, so that what was not found is not there."""
+    return not any(problem.id in UNREAD for problem in report.problems) and all(
+        sheet.pictures < LARGE_PICTURE for sheet in report.sheets
+    )
 
 
 def _about(

@@ -39,7 +39,7 @@ def questions(text: str) -> set[str]:
     return {question.id for one in coverage(report(text), LEXICON) for question in one.questions}
 
 
-def test_the_topics_come_in_the_order_of_the_lexicon():
+def test_the_topics_come_in_the_order_of_the_lexicon() -> None:
     found = coverage(report("Nothing of this kind."), LEXICON)
 
     assert [one.topic for one in found] == ["sgd", "momentum", "adagrad", "rmsprop"]
@@ -47,7 +47,7 @@ def test_the_topics_come_in_the_order_of_the_lexicon():
 
 
 @pytest.mark.parametrize("name", ["holdout.toml", "tuning.toml"])
-def test_no_thin_or_stuffed_passage_is_covered(name: str):
+def test_no_thin_or_stuffed_passage_is_covered(name: str) -> None:
     wrongly = [
         p["id"]
         for p in passages(name)
@@ -58,7 +58,7 @@ def test_no_thin_or_stuffed_passage_is_covered(name: str):
 
 
 @pytest.mark.parametrize("name", ["holdout.toml", "tuning.toml"])
-def test_no_good_passage_is_lost(name: str):
+def test_no_good_passage_is_lost(name: str) -> None:
     lost = [
         p["id"]
         for p in passages(name)
@@ -68,14 +68,14 @@ def test_no_good_passage_is_lost(name: str):
     assert not lost
 
 
-def test_nine_of_ten_good_passages_are_covered_that_the_lexicon_never_saw():
+def test_nine_of_ten_good_passages_are_covered_that_the_lexicon_never_saw() -> None:
     good = [p for p in passages("holdout.toml") if p["kind"] == "good"]
     covered = [p for p in good if judged(p["text"], p["topic"]).status == "covered"]
 
     assert len(covered) >= 0.9 * len(good)
 
 
-def test_mistakes_of_a_lexicon_are_told_all_at_once_with_their_places():
+def test_mistakes_of_a_lexicon_are_told_all_at_once_with_their_places() -> None:
     table = {
         "words": {"a": ["fine"], "b": ["half (open"]},
         "topic": [{"id": "x", "names": ["x y"], "concepts": {"mechanism": ["a & c"]}, "colour": 1}],

@@ -13,7 +13,7 @@ from grader import sandbox
 from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet
 from grader.report import text
 from grader.report.ink import ink
-from grader.report.lines import Word, lines, sheet_problems
+from grader.report.lines import Word, lines, overlapping, sheet_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,11 +142,17 @@ def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
     if not any(engine.pages for engine in answers):
         return ReportFacts(outcome=_failure(answers), pages=counts, problems=_trouble(answers))
     chosen = pdfium if text.readable(_said(pdfium)) or not text.readable(_said(pdfplumber)) else pdfplumber
-    visible, hidden, tiny = _sorted_words(chosen, {sheet.number: sheet for sheet in pdfium.sheets})
+    painted, hidden, tiny = _sorted_words(chosen, {sheet.number: sheet for sheet in pdfium.sheets})
+    piled = overlapping(painted)
+    visible = tuple(word for word in painted if word not in piled)
     found = lines(visible, heights={sheet.number: sheet.height for sheet in chosen.sheets})
     shown = "\n".join(line.text for line in found)
     outcome: Literal["read", "unreadable", "crashed"] = "read" if text.readable(shown) else "unreadable"
-    problems = [*_trouble(answers), *_page_problems(pdfium, pdfplumber), *sheet_problems(visible, hidden, tiny)]
+    problems = [
+        *_trouble(answers),
+        *_page_problems(pdfium, pdfplumber),
+        *sheet_problems(visible, hidden=hidden, tiny=tiny, piled=piled),
+    ]
     layer = _layer(pdfium, hidden)
     if layer:
         problems = [p for p in problems if not (p.id == "hidden-text" and p.page in layer)]
@@ -203,7 +209,7 @@ def _sorted_words(
         for said, x0, top, x1, bottom, size, line in sheet.words:
             word = Word(page=sheet.number, text=said, bbox=(x0, top, x1, bottom), size=size, line=line)
             shown = painted is None or painted.shows(word.bbox)
-            (hidden if not shown else tiny if word.tiny else visible).append(word)
+            (tiny if word.tiny else visible if shown else hidden).append(word)
     return tuple(visible), tuple(hidden), tuple(tiny)
 
 

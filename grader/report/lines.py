@@ -22,6 +22,9 @@ NUMBERED_LETTERS = 40
 MARGIN = 0.08  # of the page's height, where running heads stand
 HIDDEN_LETTERS = 12  # fewer are a rule or an accent that failed to render
 EXCERPT = 200
+OVERLAP_LETTERS = 2  # accents and formula signs lie on each other by design
+OVERLAP_SHARE = 0.4  # of the smaller box
+OVERLAP_ROW = 8.0  # points
 
 _NUMBERED = re.compile(
     r"^(?:\d{1,2}(?:\.\d{1,2})*[.)、．:：]?\s?|[(（]?(?:[一二三四五六七八九十]{1,2}|\d{1,2}|[a-dA-D]|[ivIV]{1,4})[)）.、．]\s?|[一二三四五六七八九十]\s|[#■●◆▲►➤]+\s?)(?=\D)"
@@ -127,9 +130,43 @@ def _running(rows: Sequence[Line], heights: Mapping[int, float]) -> set[int]:
     }
 
 
-def sheet_problems(visible: Sequence[Word], hidden: Sequence[Word], tiny: Sequence[Word]) -> list[Problem]:
+def overlapping(words: Sequence[Word]) -> frozenset[Word]:
+    """Find words that lie on other words of like size: what is underneath may hide below what is seen."""
+    rows: defaultdict[tuple[int, int], list[Word]] = defaultdict(list)
+    found: set[Word] = set()
+    for word in words:
+        if len(word.text) < OVERLAP_LETTERS:
+            continue
+        row = int((word.bbox[1] + word.bbox[3]) / 2 / OVERLAP_ROW)
+        for near in (row - 1, row, row + 1):
+            piled = [other for other in rows[word.page, near] if _covers(word, other)]
+            found.update(piled, [word] if piled else [])
+        rows[word.page, row].append(word)
+    return frozenset(found)
+
+
+def _covers(word: Word, other: Word) -> bool:
+    if word.text == other.text or not 0.67 < (word.size or 1) / (other.size or 1) < 1.5:
+        return False
+    wide = min(word.bbox[2], other.bbox[2]) - max(word.bbox[0], other.bbox[0])
+    high = min(word.bbox[3], other.bbox[3]) - max(word.bbox[1], other.bbox[1])
+    return wide > 0 and high > 0 and wide * high > OVERLAP_SHARE * min(_area(word), _area(other))
+
+
+def _area(word: Word) -> float:
+    x0, top, x1, bottom = word.bbox
+    return (x1 - x0) * (bottom - top)
+
+
+def sheet_problems(
+    visible: Sequence[Word], *, hidden: Iterable[Word], tiny: Iterable[Word], piled: Iterable[Word]
+) -> list[Problem]:
     """Say what was hidden or small, with an excerpt for the teacher; no accusation is meant."""
-    found = [*_excerpts("hidden-text", hidden), *_excerpts("tiny-text", tiny)]
+    found = [
+        *_excerpts("hidden-text", hidden),
+        *_excerpts("tiny-text", tiny),
+        *_excerpts("overlapping-text", sorted(piled, key=lambda word: (word.page, word.line, word.bbox))),
+    ]
     letters = sum(len(word.text) for word in visible)
     small = sum(len(word.text) for word in visible if word.size < SMALL_POINTS)
     if letters and small > SMALL_SHARE * letters:
@@ -137,7 +174,7 @@ def sheet_problems(visible: Sequence[Word], hidden: Sequence[Word], tiny: Sequen
     return found
 
 
-def _excerpts(id: str, words: Sequence[Word]) -> list[Problem]:
+def _excerpts(id: str, words: Iterable[Word]) -> list[Problem]:
     pages: defaultdict[int, list[str]] = defaultdict(list)
     for word in words:
         pages[word.page].append(word.text)

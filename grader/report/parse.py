@@ -25,6 +25,7 @@ OUTPUT_BYTES = 3_500_000
 INK_SCALE = 100 / 72
 INK_PIXELS = 4_000_000  # a poster is rendered coarser, never larger
 INK_CHANGE = 40  # of 255; below it is antialiasing
+LINE_JUMP = 3.0  # times the size of the letters
 FORM_DEPTH = 8
 OBJECTS_READ = 50_000
 
@@ -143,8 +144,12 @@ def _pdfium_words(page: Any, raw: Any, place: Callable[..., Any]) -> tuple[list[
         elif letter.isspace() or box is None:
             close()
         else:
+            placed = place(*box)
+            if boxes and _far(boxes[-1], placed, LINE_JUMP * max(size, glyph_size)):
+                close()  # the engine joins a word that is hyphenated at a line's end
+                line += 1
             letters.append(letter)
-            boxes.append(place(*box))
+            boxes.append(placed)
             size = glyph_size if len(letters) == 1 else max(size, glyph_size)
             if len(letters) >= 200:
                 close()
@@ -175,6 +180,10 @@ def _glyphs(text_page: Any, count: int, raw: Any) -> Iterator[tuple[str, Any, fl
         if raw.FPDFText_GetMatrix(text_page, index, matrix):
             size *= math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c))
         yield letter, box if all(map(math.isfinite, box)) else None, size
+
+
+def _far(before: tuple[float, ...], after: tuple[float, ...], distance: float) -> bool:
+    return abs(after[0] - before[2]) > distance or abs(after[1] - before[1]) > distance
 
 
 def _word(text: str, boxes: list[tuple[float, float, float, float]], size: float, line: int) -> Word:

@@ -1,0 +1,358 @@
+"""Reading reports: a set of PDFs from many producers, hostile answers, bombs, and the repairs of text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import tomllib
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from make_reports import TALK, essay, raw, shown, written
+
+from grader import sandbox
+from grader.coverage import coverage, topics
+from grader.model import Isolation, Limits, Problem, ReportFacts
+from grader.report import read, text
+from grader.report.gather import Answer, answer, facts, refusal
+from grader.report.ink import ink
+from grader.report.lines import Word, lines, overlapping
+
+ROOT = Path(__file__).parents[1]
+REPORTS = ROOT / "tests/reports"
+EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((REPORTS / "expected.toml").read_text(encoding="utf-8"))
+LEXICON = topics(tomllib.loads((ROOT / "rubrics/gradient_descent/topics.toml").read_text(encoding="utf-8")))
+LETTER = {"covered": "C", "thin": "t", "mentioned": "m", "missing": "-"}
+QUICK = (
+    "chromium-tw-serif",
+    "latex-two-columns",
+    "hidden-transparent",
+    "scan",
+    "password",
+    "no-mapping-tw",
+    "truncated",
+)
+LIMITS = Limits()
+
+
+@pytest.fixture(scope="session")
+def isolation() -> Isolation:
+    return sandbox.probe()
+
+
+def judged(found: ReportFacts) -> dict[str, Any]:
+    """What `expected.toml` says of a report, from its facts."""
+    told: dict[str, Any] = {
+        "outcome": found.outcome,
+        "problems": [f"{p.id} {p.page}" if p.page else p.id for p in found.problems],
+    }
+    if found.pages:
+        told["pages"] = [-1 if count is None else count for count in found.pages.values()]
+    if found.outcome == "read":
+        told["topics"] = "".join(LETTER[one.status] for one in coverage(found, LEXICON))
+        told["languages"] = list(found.languages)
+    return told
+
+
+def write(folder: Path, content: bytes) -> Path:
+    path = folder / "report.pdf"
+    path.write_bytes(content)
+    return path
+
+
+# -- the set -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_report_is_judged_as_expected(name: str, isolation: Isolation) -> None:
+    found = read(REPORTS / f"{name}.pdf", limits=LIMITS, isolation=isolation)
+
+    assert judged(found) == EXPECTED[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name not in QUICK])
+def test_every_report_of_the_set_is_judged_as_expected(name: str, isolation: Isolation) -> None:
+    found = read(REPORTS / f"{name}.pdf", limits=LIMITS, isolation=isolation)
+
+    assert judged(found) == EXPECTED[name]
+
+
+def test_every_file_of_the_set_has_an_expectation() -> None:
+    assert {path.stem for path in REPORTS.glob("*.pdf")} == set(EXPECTED)
+
+
+def test_no_hidden_introduction_is_expected_to_count() -> None:
+    hidden = {name: told for name, told in EXPECTED.items() if name.startswith("hidden-")}
+
+    assert len(hidden) == 14
+    assert all("C" not in told.get("topics", "") for told in hidden.values())
+    assert all(told["problems"] for told in hidden.values())
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    told = refusal(tmp_path / "none.pdf", limits=LIMITS)
+
+    assert told is not None
+    assert (told.outcome, told.problems[0].id) == ("not-a-pdf", "no-file")
+
+
+def test_a_folder_with_the_name_of_a_report_is_refused(tmp_path: Path) -> None:
+    told = refusal(tmp_path, limits=LIMITS)
+
+    assert told is not None
+    assert told.outcome == "not-a-pdf"
+
+
+def test_a_large_file_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    told = refusal(write(tmp_path, b"%PDF-1.7" + bytes(200_000)), limits=Limits(pdf_mb=0.1))
+
+    assert told is not None
+    assert told.outcome == "too-large"
+    assert told.problems == (Problem(id="large-file", text="0.2 MB"),)
+
+
+def test_the_mark_of_a_pdf_may_stand_within_the_first_1024_bytes(tmp_path: Path) -> None:
+    assert refusal(write(tmp_path, bytes(900) + b"%PDF-1.4"), limits=LIMITS) is None
+    assert refusal(write(tmp_path, bytes(1100) + b"%PDF-1.4"), limits=LIMITS) is not None
+
+
+# -- what the children say is hostile ----------------------------------------------------------
+
+
+@given(st.binary(max_size=300))
+def test_whatever_a_child_prints_is_an_answer(said: bytes) -> None:
+    assert isinstance(answer(said), Answer)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["pages", "sheets", "words", "ink", "number", "error", "width"]), inner, max_size=5
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON, JSON)
+def test_whatever_json_the_children_print_becomes_facts(first: Any, second: Any) -> None:
+    """The parent must treat the answer as hostile: no exception, whatever it is."""
+    found = facts(answer(json.dumps(first).encode()), answer(json.dumps(second).encode()))
+
+    assert found.outcome != "read"
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        {"number": 99},
+        {"number": 1, "width": -5},
+        {"number": 1, "width": 1e300},
+        {"number": 1, "words": [["a", 0, 0, 1]]},
+        {"number": 1, "words": [["a" * 1000, 0, 0, 1, 1, 9, 0]]},
+        {"number": 1, "unit": 0},
+        {"number": 1, "ink": {"width": 10**9, "height": 10**9, "bits": ""}},
+    ],
+)
+def test_a_sheet_out_of_bounds_is_a_crash_of_that_child(sheet: dict[str, Any]) -> None:
+    assert answer(json.dumps({"engine": "pdfium", "pages": 1, "sheets": [sheet]}).encode()).outcome == "crashed"
+
+
+def test_ink_that_unpacks_to_more_than_it_says_is_refused() -> None:
+    bomb = base64.b64encode(zlib.compress(bytes(10_000_000))).decode()
+
+    assert ink(100, 100, bomb, points=100) is None
+    assert ink(100, 100, "not base64!", points=100) is None
+    assert ink(100_000, 100_000, "", points=100) is None
+
+
+def test_ink_tells_the_painted_half_from_the_bare_one() -> None:
+    rows = b"\xff\xf0\x00" * 10  # 20 pixels wide, the left 12 painted
+    found = ink(20, 10, base64.b64encode(zlib.compress(rows)).decode(), points=20)
+
+    assert found is not None
+    assert found.shows((1, 1, 9, 9))
+    assert not found.shows((14, 1, 19, 9))
+    assert not found.shows((-50, -50, -10, -10))
+
+
+def said(engine: str, *, painted: bool = True, words: str = TALK, pages: int = 1) -> Answer:
+    """An answer of one engine about a page that holds some words."""
+    row = [
+        [word, 50 + 6 * i % 480, 40 + 14 * (6 * i // 480), 55 + 6 * i % 480, 50 + 14 * (6 * i // 480), 11, 6 * i // 480]
+        for i, word in enumerate(words.split())
+    ]
+    sheet: dict[str, Any] = {"number": 1, "width": 595, "height": 842, "words": row}
+    if painted:
+        bits = base64.b64encode(zlib.compress(b"\xff" * 75 * 842)).decode()
+        sheet["ink"] = {"width": 595, "height": 842, "bits": bits}
+    return answer(json.dumps({"engine": engine, "pages": pages, "sheets": [sheet]}).encode())
+
+
+def test_the_answer_of_one_engine_survives_the_crash_of_the_other() -> None:
+    found = facts(said("pdfium"), Answer(outcome="timeout"))
+
+    assert found.outcome == "read"
+    assert found.pages == {"pdfium": 1, "pdfplumber": None}
+    assert Problem(id="engine-timeout", text="pdfplumber") in found.problems
+
+
+def test_text_that_was_never_drawn_is_for_a_person() -> None:
+    found = facts(Answer(outcome="crashed"), said("pdfplumber", painted=False))
+
+    assert found.outcome == "crashed"
+    assert "not-rendered" in {problem.id for problem in found.problems}
+
+
+def test_the_second_engine_reads_where_the_first_finds_nothing() -> None:
+    blank = said("pdfium", words="")
+    found = facts(blank, said("pdfplumber", painted=False))
+
+    assert found.outcome == "read"
+    assert "homework" in found.lines[0].text
+
+
+def test_both_engines_without_an_answer_tell_why() -> None:
+    assert facts(Answer(outcome="timeout"), Answer(outcome="memory")).outcome == "timeout"
+    assert facts(Answer(outcome="memory"), Answer(outcome="crashed")).outcome == "crashed"
+    assert facts(Answer(error="failed"), Answer(error="failed")).outcome == "unreadable"
+    assert facts(Answer(error="encrypted"), Answer(error="failed")).outcome == "encrypted"
+
+
+# -- bombs -------------------------------------------------------------------------------------
+
+
+def _nested_flate() -> bytes:
+    inner = zlib.compress(zlib.compress(b" " * 200_000_000), 9)
+    return written(
+        {
+            1: b"<< /Type /Catalog /Pages 2 0 R >>",
+            2: b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+            3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R >>",
+            4: b"<< /Length %d /Filter [/FlateDecode /FlateDecode] >> stream\n%s\nendstream" % (len(inner), inner),
+        }
+    )
+
+
+def _laughing_forms() -> bytes:
+    head = b"<< /Type /XObject /Subtype /Form /BBox [0 0 595 842] "
+    inner = b"/Resources << /XObject << /F %d 0 R >> >> /Length 60 >> stream\n%s\nendstream"
+    objects = [head + inner % (101 + i, b"/F Do " * 10) for i in range(12)]
+    last = head + b"/Length 20 >> stream\n0 0 100 100 re f    \nendstream"
+    return raw([b"/F Do"], resources=b"/XObject << /F 100 0 R >>", extra=[*objects, last])
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "nested-flate": _nested_flate,
+    "forms": _laughing_forms,
+    "million-contents": lambda: raw([b" "]).replace(
+        b"/Contents 11 0 R", b"/Contents [" + b"11 0 R " * 1_000_000 + b"]"
+    ),
+    "million-glyphs": lambda: raw([b"BT /F1 9 Tf 50 700 Td " + b"(a) Tj " * 1_000_000 + b"ET"]),
+    "ten-thousand-pages": lambda: raw([shown("page")] * 10_000),
+    "huge-page": lambda: raw([shown(TALK)], box=b"[0 0 14400 14400]"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_contained_and_told(name: str, tmp_path: Path, isolation: Isolation) -> None:
+    path = write(tmp_path, BOMBS[name]())
+    limits = Limits(report_seconds=8.0, memory_mb=1024)
+    begun = time.monotonic()
+
+    found = read(path, limits=limits, isolation=isolation)
+
+    assert time.monotonic() - begun < limits.report_seconds + 5  # the jail's own start and end
+    assert found.outcome != "read" or found.problems or max(count or 0 for count in found.pages.values()) > 3
+
+
+# -- text ----------------------------------------------------------------------------------------
+
+
+def test_radicals_of_a_browsers_pdf_become_characters() -> None:
+    assert text.repaired("⼩批次的⽅向，⾃適應，⻑度") == "小批次的方向，自適應，長度"
+
+
+def test_quotes_keep_the_punctuation_and_powers_that_the_student_wrote() -> None:
+    assert text.repaired("（g²），ＳＧＤ：ﬁne") == "（g²），SGD：fine"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("The learning rate decides.", ("en",)),
+        ("學習率會決定每一步的大小，這樣就會收斂。", ("zh-Hant",)),
+        ("学习率会决定每一步的大小，这样就会收敛。", ("zh-Hans",)),
+        ("我們使用 gradient descent 的方法 to find the minimum of the loss", ("en", "zh-Hant")),
+        ("12345", ()),
+    ],
+)
+def test_languages_are_told_by_script(said: str, expected: tuple[str, ...]) -> None:
+    assert text.languages(said) == expected
+
+
+def test_honest_essays_are_readable_in_every_script() -> None:
+    for script in ("en", "tw", "cn"):
+        assert text.readable(" ".join(line for _, texts in essay(script) for line in texts))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "SGD", "(cid:31)" * 80, "\ue001" * 200, "xqv zzk wrt " * 40, "禦饕龘魑魅魍魎" * 30],
+    ids=lambda said: said[:8],
+)
+def test_what_no_one_could_have_written_is_not_readable(said: str) -> None:
+    assert not text.readable(said)
+
+
+def _words(*rows: tuple[str, float, float], page: int = 1) -> list[Word]:
+    """Rows of text: what, how large, how far down."""
+    return [
+        Word(page=page, text=word, bbox=(50 + 40 * i, top, 85 + 40 * i, top + size), size=size, line=number)
+        for number, (said, size, top) in enumerate(rows)
+        for i, word in enumerate(said.split())
+    ]
+
+
+def test_headings_are_short_lines_in_larger_type_or_with_a_number() -> None:
+    words = _words(
+        ("Momentum", 16, 100),
+        ("v = 0.9 v + g", 16, 130),
+        ("It keeps a part of the last step and adds it.", 11, 160),
+        ("2. Adagrad", 11, 190),
+        ("2. It divides, then it steps.", 11, 220),
+    )
+
+    assert [line.heading for line in lines(words, heights={1: 842})] == [True, False, False, True, False]
+
+
+def test_running_heads_and_page_numbers_are_left_out() -> None:
+    words = [
+        word
+        for page in (1, 2)
+        for word in _words(("Homework one", 9, 20), ("Body text here.", 11, 300), (f"{page} / 2", 9, 820), page=page)
+    ]
+
+    assert [line.text for line in lines(words, heights={1: 842, 2: 842})] == ["Body text here.", "Body text here."]
+
+
+def test_words_on_top_of_other_words_are_told_but_not_a_word_drawn_twice() -> None:
+    under = Word(page=1, text="secret", bbox=(50, 100, 90, 111), size=11, line=0)
+    over = Word(page=1, text="visible", bbox=(52, 100, 92, 111), size=11, line=1)
+    bold = Word(page=1, text="visible", bbox=(52.3, 100, 92.3, 111), size=11, line=2)
+
+    assert overlapping([under, over]) == {under, over}
+    assert overlapping([over, bold]) == frozenset()
