@@ -201,7 +201,7 @@ def test_the_expected_path_is_drawn_behind_the_seen_one() -> None:
 
     svg = plots.path(curve(wrong, right), id="p", **NAMES).svg  # type: ignore[arg-type]
 
-    assert svg.index("line expected") < svg.index("line run-1")
+    assert svg.index("trace expected") < svg.index("trace run-1")
 
 
 @pytest.mark.parametrize("losses", [(), (math.nan,), (math.inf,), (0.0, 0.0), (-1.0,)], ids=str)

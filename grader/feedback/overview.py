@@ -56,7 +56,7 @@ def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, 
     decided, pending = _bins(grades)
     columns = _columns(grades, language)
     return fill(
-        "summary.html",
+        "class.html",
         language,
         grades=grades,
         heading=grades[0].rubric.title if grades else label("page.class", language),

@@ -29,6 +29,7 @@ def fill(name: str, language: Language, **view: Any) -> str:
     known = {
         "language": language,
         "lang": LANG[language],
+        "space": Markup(" ") if language == "en" else "",
         "csp": policy(),
         "css": Markup(style()),  # noqa: S704 - our own style sheet
         "symbols": SYMBOLS,

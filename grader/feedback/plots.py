@@ -319,7 +319,7 @@ def path(curve: Curve, *, id: str, title: str, names: tuple[str, str], style: in
         return Picture(_picture(id, title, _border(frame), middle))
     surface = _usable(curve.surface)
     window = _window([*seen, *expected], [seen[0], *([surface.centre] if surface else [])])
-    lines = [(seen, f"line {_line_class(style)}")] + ([(expected, "line expected")] if expected else [])
+    lines = [(seen, f"trace {_line_class(style)}")] + ([(expected, "trace expected")] if expected else [])
     drawn = [_path_line(points, class_, window, frame) for points, class_ in reversed(lines)]
     rings = _rings(surface, window, frame, id) if surface else ""
     marks = _marks(seen, surface, style, window, frame)
@@ -392,7 +392,7 @@ def _path_line(points: Sequence[Point], class_: str, window: _Window, frame: Fra
         if left is None and cut[1] != end:
             left = last
     drawn = "".join(_polyline(piece, class_) for piece in pieces)
-    return drawn + (_triangle(left, frame, class_.removeprefix("line ")) if left else ""), left is not None
+    return drawn + (_triangle(left, frame, class_.removeprefix("trace ")) if left else ""), left is not None
 
 
 def _near(a: Point, b: Point) -> bool:
@@ -550,7 +550,7 @@ def rate(share: float, *, id: str, title: str) -> str:
     return _picture(id, title, _bar(0, 0, 160, 8, "lost"), bar, width=160, height=8, class_="rate")
 
 
-def sample(style: int, *, expected: bool = False) -> str:
+def sample(style: int) -> str:
     """The stroke of a run, for a table; decoration, the run's number says the same."""
-    line = _tag("line", x1=1, x2=33, y1=5, y2=5, class_=f"line {_line_class(style, expected=expected)}")
+    line = _tag("line", x1=1, x2=33, y1=5, y2=5, class_=f"line {_line_class(style)}")
     return _tag("svg", line, viewBox="0 0 34 10", aria_hidden="true", class_="sample")

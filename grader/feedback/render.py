@@ -91,7 +91,7 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
     runs = tuple(_run(n, match, language) for n, match in enumerate(evidence.matches, start=1))
     opens = tuple(_open(n, group, evidence, language) for n, group in enumerate(_groups(grade), start=1))
     return fill(
-        "feedback.html",
+        "student.html",
         language,
         grade=grade,
         evidence=evidence,
@@ -343,15 +343,21 @@ def _number(value: float) -> str:
 
 
 def _losses(matches: Sequence[Match], language: Language) -> plots.Picture | None:
-    """All runs in one plot, as many as can be told apart."""
-    one_rule = len({match.rule for match in matches[:DRAWN]}) == 1
-    trails = [
-        _trail(n, match, by_rate=one_rule) for n, match in enumerate(matches[:DRAWN], start=1) if match.curve.losses
-    ]
-    if not trails:
+    """All runs in one plot, as many as can be told apart, and where the rule would have gone."""
+    drawn = [(n, match) for n, match in enumerate(matches[:DRAWN], start=1) if match.curve.losses]
+    if not drawn:
         return None
+    one_rule = len({match.rule for _, match in drawn}) == 1
+    seen = [_trail(n, match, by_rate=one_rule) for n, match in drawn]
+    expected = [_expected(n, match.curve, language) for n, match in drawn if match.curve.expected_losses]
     words = {"title": "page.loss-plot", "step": "page.step-axis", "loss": "page.loss-axis", "empty": "page.plot-empty"}
-    return _inline(plots.loss(trails, id="loss", **{name: label(key, language) for name, key in words.items()}))
+    labels = {name: label(key, language) for name, key in words.items()}
+    return _inline(plots.loss([*expected, *seen], id="loss", **labels))
+
+
+def _expected(n: int, curve: Curve, language: Language) -> plots.Trail:
+    name = label("page.line-expected", language, run=n)
+    return plots.Trail(label=name, steps=curve.steps, losses=curve.expected_losses, style=n - 1, expected=True)
 
 
 def _inline(picture: plots.Picture) -> plots.Picture:
