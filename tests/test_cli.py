@@ -12,8 +12,11 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grader import cli, pipeline, sandbox
 from grader.cli import results, terminal
@@ -213,6 +216,13 @@ def test_a_bug_of_ours_is_undecided_and_never_looks_like_a_low_grade(
 
     assert run("check", "--fail-under", "50") == UNDECIDED
     assert "the grader itself broke" in capfd.readouterr().err
+
+
+def test_the_reason_for_a_low_exit_code_is_told(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    hand_in(here, "error", report=True)
+    run("check", "--fail-under", "60")
+
+    assert "0 % is below the 60 % that are asked for." in capfd.readouterr().err
 
 
 # -- check -----------------------------------------------------------------------------------------
@@ -492,6 +502,19 @@ def test_the_rubric_as_json_has_everything_a_program_needs(capfd: pytest.Capture
     assert value["gather"]["limits"]["cell_seconds"] == 120
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["grede"], "error: No such command 'grede'.\nhint: did you mean `grader grade`?\n"),
+        (["check", "--lang", "zh"], "hint: `grader check --help` says how\n"),
+        (["check", "--outputs", "x"], "--output"),
+    ],
+)
+def test_wrong_usage_says_what_to_do(arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == USAGE
+    assert said in capfd.readouterr().err
+
+
 # -- the terminal ----------------------------------------------------------------------------------
 
 
@@ -505,6 +528,17 @@ def test_the_width_of_text_is_what_a_terminal_shows(text: str, columns: int) -> 
 def test_a_cut_text_keeps_to_its_columns() -> None:
     assert terminal.clip("王小明同學", 6) == "王小…"
     assert terminal.clip("王小明", 6) == "王小明"
+
+
+@given(text=st.text(st.sampled_from("ab .,王小明，。")), columns=st.integers(12, 30))
+def test_wrapped_text_loses_nothing_and_fits(text: str, columns: int) -> None:
+    with mock.patch.object(terminal, "columns", return_value=columns):
+        lines = terminal.wrap(text, "  ").splitlines()
+
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(
+        terminal.width(line) <= columns or len(re.findall(r"[ab.,]+|[王小明，。][，。]*", line)) == 1 for line in lines
+    )
 
 
 def test_help_imports_click_only() -> None:

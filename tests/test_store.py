@@ -263,7 +263,10 @@ def test_what_was_kept_survives_a_kill_at_any_moment(tmp_path: Path, lines: int)
     path = tmp_path / "grades.sqlite"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script), str(path)], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", textwrap.dedent(script), str(path)],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        env=environment,
     )
     with child, child.stdout:  # type: ignore[union-attr] # it is a pipe
         kept = [int(child.stdout.readline()) for _ in range(lines)]  # type: ignore[union-attr] # it is a pipe

@@ -5,15 +5,17 @@ Nothing but click is imported until a command runs, so that `grader --help` and 
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 
 import click
 
-from grader.cli.errors import INTERRUPTED, UNDECIDED, Stop, silence, stop
+from grader.cli.errors import INTERRUPTED, UNDECIDED, USAGE, Stop, silence, stop
 
 _COMMANDS = {
     "check": "Grade one submission and say what to do next.",
@@ -72,6 +74,9 @@ def run(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="grader", standalone_mode=False, color=_colours())
         _flush()
         return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        _usage(error).show()
+        return USAGE
     except click.ClickException as error:
         error.show()
         return error.code if isinstance(error, Stop) else error.exit_code
@@ -83,6 +88,15 @@ def run(arguments: list[str]) -> int:
         return 0
     except Exception as error:  # the border: what broke is ours, and exit code 1 would call it a low grade
         return _broken(error)
+
+
+def _usage(error: click.UsageError) -> Stop:
+    """The same error in the manner of all others."""
+    command = error.ctx.command_path if error.ctx else "grader"
+    message = error.format_message()
+    wrong = re.search("No such command '(.*?)'", message)
+    near = difflib.get_close_matches(wrong[1], _COMMANDS, n=1) if wrong else []
+    return Stop(message, hint=f"did you mean `grader {near[0]}`?" if near else f"`{command} --help` says how")
 
 
 def _broken(error: Exception) -> int:

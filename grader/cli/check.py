@@ -12,7 +12,7 @@ import msgspec
 from grader import batch, feedback, intake
 from grader.cli import options, results, settings
 from grader.cli.errors import BELOW, NOTHING, UNDECIDED, USAGE, Stop, stops
-from grader.cli.terminal import log, mark, out, pad, say, width
+from grader.cli.terminal import log, mark, out, pad, say, width, wrap
 from grader.export.json import grade_json
 from grader.model import Evidence, Grade, Language, Submission, Verdict, to_json
 
@@ -80,7 +80,10 @@ def command(
         out(_json(graded.grade, graded.evidence, language))
     else:
         _tell(graded.grade, output, language)
-    return verdict(graded.grade, fail_under=fail_under)
+    code = verdict(graded.grade, fail_under=fail_under)
+    if code and fail_under is not None:
+        log(say(f"verdict-{code}", language, percent=_percent(graded.grade), least=fail_under))
+    return code
 
 
 def verdict(grade: Grade, *, fail_under: float | None) -> int:
@@ -92,6 +95,10 @@ def verdict(grade: Grade, *, fail_under: float | None) -> int:
     if fail_under is None or _reaches(grade.points, grade.out_of, fail_under):
         return 0
     return UNDECIDED if _reaches(grade.points + grade.pending, grade.out_of, fail_under) else BELOW
+
+
+def _percent(grade: Grade) -> float:
+    return round(100 * grade.points / grade.out_of, 1) if grade.out_of else 0.0
 
 
 def _reaches(points: float, out_of: float, percent: float) -> bool:
@@ -133,7 +140,7 @@ def _next_steps(grade: Grade, language: Language) -> None:
         out(f"  {number}. {_title(scored, language)} ({gain}){_place(scored, language)}")
         for message in (scored.finding.message, scored.finding.hint):
             if message:
-                out(f"     {feedback.text(message, language)}")
+                out(wrap(feedback.text(message, language), "     "))
     if len(lost) > _STEPS:
         out(say("more", language, count=len(lost) - _STEPS))
 

@@ -10,7 +10,7 @@ import msgspec
 from grader import doctor, feedback
 from grader.cli import options
 from grader.cli.errors import UNDECIDED
-from grader.cli.terminal import mark, out, pad, say, symbol, width
+from grader.cli.terminal import mark, out, pad, say, symbol, width, wrap
 from grader.model import to_json
 
 if TYPE_CHECKING:
@@ -61,6 +61,6 @@ def _tell(found: tuple[Finding, ...], *, ready: bool, language: Language) -> Non
     for finding in found:
         out(f"  {mark(finding.verdict)} {pad(finding.check, column)}  {feedback.text(finding.message, language)}")
         if finding.hint:
-            out(f"    {pad('', column)}  {feedback.text(finding.hint, language)}")
+            out(wrap(feedback.text(finding.hint, language), " " * (column + 6)))
     out()
     out(say("ready", language) if ready else say("not-ready", language, mark=symbol("✗")), bold=True)

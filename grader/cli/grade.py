@@ -72,8 +72,8 @@ def command(
     Stopped at any moment, the same command goes on where it stopped; another rubric runs no notebook again.
     """
     with stops(USAGE):
+        results.make_sure(folder_of_results)
         submissions = _submissions(folder, folder_of_results)
-        results.prepare(folder_of_results)
     chosen = settings.read_rubric(rubric, base=base, limits=limits)
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
@@ -128,7 +128,8 @@ def _line(event: Graded, language: Language) -> str:
 def _submissions(folder: Path, folder_of_results: Path) -> tuple[Submission, ...]:
     submissions, left_out = results.sort_out(intake.folder(folder.resolve()), results=folder_of_results)
     for submission in left_out:
-        log(f"left out, since it holds results: {submission.root}")
+        if not folder_of_results.resolve().is_relative_to(submission.root):
+            log(f"left out, since it holds results: {submission.root}")
     strays = intake.strays(folder)
     if strays:
         log(f"left out, since each student needs a folder: {', '.join(strays)}")

@@ -22,8 +22,8 @@ DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder, or make sure that it may hold results: it is empty, or holds results already."""
+def make_sure(folder: Path) -> None:
+    """Make sure that the folder may hold results: it is not there, or empty, or holds results already."""
     if folder.exists() and not folder.is_dir():
         raise GraderError("this is a file, not a folder", where=str(folder), hint="choose another folder with -o")
     if folder.is_dir() and not store.ours(folder / DATABASE) and any(map(_foreign, folder.iterdir())):
@@ -32,7 +32,6 @@ def prepare(folder: Path) -> None:
             where=str(folder),
             hint="choose a new or an empty folder with -o",
         )
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _foreign(path: Path) -> bool:
@@ -42,7 +41,8 @@ def _foreign(path: Path) -> bool:
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[store.Store]:
-    """The results database in the folder, held against a second grader."""
+    """The results database in the folder, made where there is none, and held against a second grader."""
+    folder.mkdir(parents=True, exist_ok=True)
     with store.alone(folder), store.open_store(folder / DATABASE) as database:
         yield database
 

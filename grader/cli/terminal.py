@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
@@ -42,7 +43,7 @@ def log(text: str = "", **style: Any) -> None:
 
 def _print(text: str, stream: TextIO, *, nl: bool = True, **style: Any) -> None:
     try:
-        click.secho(text, file=stream, nl=nl, **style)
+        click.echo(click.style(text, **style) if style else text, file=stream, nl=nl)
     except BrokenPipeError:  # nobody reads any more; the exit code still counts
         silence(stream)
 
@@ -111,6 +112,17 @@ def clip(text: str, columns: int) -> str:
     return kept + "…"
 
 
+def wrap(text: str, indent: str) -> str:
+    """The text on lines that fit the terminal, each indented; it breaks at spaces and beside wide characters."""
+    lines = [indent]
+    for piece in re.findall(r"\s+|[^\s\u2e80-\uffef]+|[\u2e80-\uffef][，。、；：？！）」]*", text):
+        if width(lines[-1] + piece.rstrip()) > columns() and lines[-1] != indent:
+            lines.append(indent)
+        if piece.strip() or lines[-1] != indent:
+            lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Lines of aligned columns, the ones in `right` to the right, each cut to the terminal."""
     widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -131,6 +143,7 @@ class Progress:
         self._running: dict[str, None] = {}
         self._since = time.monotonic()
         self._live = sys.stderr.isatty()
+        self._draw()
 
     def started(self, student: str) -> None:
         """Show that this student's work is being run."""
