@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grader.model import CellRun
 
 _PRINTED = 20_000
 _ERROR = 300
@@ -78,6 +86,41 @@ def images(node: Any) -> tuple[str, ...]:
             if content.startswith(_PNG):
                 found.append(hashlib.sha256(content).hexdigest())
     return tuple(found)
+
+
+def with_consequences(runs: Sequence[CellRun], sources: Sequence[str]) -> tuple[CellRun, ...]:
+    """Mark errors that only follow from one of the machine's: a name that a missing package kept from being bound."""
+    lost: set[str] = set()
+    found = []
+    for run, source in zip(runs, sources, strict=True):
+        missing = re.match(r"NameError: name '([^']+)' is not defined", run.error or "")
+        follows = missing is not None and missing.group(1) in lost
+        if run.environment or follows:
+            lost |= _bound(source)
+        elif run.status == "ok":
+            lost -= _bound(source)
+        found.append(replace(run, environment=True) if follows else run)
+    return tuple(found)
+
+
+def _bound(source: str) -> set[str]:
+    """List the names that a cell binds, on whatever level: more rather than fewer."""
+    lines = (line if not line.lstrip().startswith(("%", "!")) else "" for line in source.split("\n"))
+    try:
+        tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return {name for node in ast.walk(tree) for name in _names(node)}
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Name):
+        return [node.id] if isinstance(node.ctx, ast.Store) else []
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    return []
 
 
 def clean(text: str) -> str:

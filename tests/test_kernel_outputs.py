@@ -1,0 +1,133 @@
+"""What a cell showed, reduced to bounded plain facts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import nbformat.v4 as v4
+import pytest
+from nbformat import NotebookNode
+
+from grader.kernel.outputs import clean, failure, images, printed, with_consequences
+from grader.model import CellRun
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(10)
+
+
+def cell(*outputs: Any, count: int | None = 3) -> Any:
+    return NotebookNode(outputs=list(outputs), execution_count=count)
+
+
+def error(name: str, value: str = "", traceback: tuple[str, ...] = ()) -> Any:
+    return v4.new_output("error", ename=name, evalue=value, traceback=list(traceback))
+
+
+def stream(text: str, name: str = "stdout") -> Any:
+    return v4.new_output("stream", name=name, text=text)
+
+
+def test_printed_text_is_bounded_and_keeps_both_ends() -> None:
+    text = printed(cell(stream("first\n" + "x" * 100_000 + "\nlast")))
+
+    assert len(text) < 20_010
+    assert text.startswith("first")
+    assert text.endswith("last")
+
+
+def test_printed_text_holds_no_colours_controls_or_direction_marks() -> None:
+    assert printed(cell(stream("\x1b[31mred\x1b[0m\u202e\x07 ok\n"))) == "red ok\n"
+    assert clean("\x1b]8;;http://x\x07link\x1b]8;;\x07") == "link"
+
+
+def test_warnings_are_not_what_the_cell_printed() -> None:
+    assert printed(cell(stream("warning", "stderr"), stream("text"))) == "text"
+
+
+def test_the_value_that_a_cell_ends_with_counts_as_printed() -> None:
+    assert printed(cell(v4.new_output("execute_result", data={"text/plain": "4"}, execution_count=1))) == "4\n"
+
+
+@pytest.mark.parametrize("data", ["junk", base64.b64encode(b"<svg>").decode(), "é", 5, None])
+def test_only_a_png_counts_as_a_figure(data: Any) -> None:
+    fake = NotebookNode(output_type="display_data", data={"image/png": data})
+    real = v4.new_output("display_data", data={"image/png": base64.b64encode(PNG).decode()})
+
+    assert images(cell(fake, real)) == (hashlib.sha256(PNG).hexdigest(),)
+
+
+def test_an_error_is_one_bounded_line() -> None:
+    found = failure(cell(error("ValueError", "\x1b[31m" + "two\nlines " * 100)))
+
+    assert found is not None
+    assert found.text.startswith("ValueError: two lines two")
+    assert "\n" not in found.text
+    assert len(found.text) == 300
+
+
+def test_the_line_is_the_last_one_in_this_very_cell() -> None:
+    frames = ("\x1b[36mCell\x1b[39m In[3], line 7\n", "Cell In[3], line 2, in f(x)", "Cell In[1], line 40, in g()")
+    found = failure(cell(error("ValueError", "", frames)))
+
+    assert found is not None
+    assert found.line == 2
+
+
+@pytest.mark.parametrize("traceback", [None, "text", [1, 2], ["x"] * 1000])
+def test_a_traceback_that_is_none_gives_no_line(traceback: Any) -> None:
+    node = cell()
+    node.outputs = [NotebookNode(output_type="error", ename="ValueError", evalue="", traceback=traceback)]
+    found = failure(node)
+
+    assert found is not None
+    assert found.line is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "environment"),
+    [
+        ("ModuleNotFoundError", "No module named 'torch'", True),
+        ("FileNotFoundError", "housing.csv", True),
+        ("AttributeError", "module 'numpy' has no attribute 'int'.\n`np.int` was a deprecated alias for", True),
+        ("AttributeError", "`np.NaN` was removed in the NumPy 2.0 release. Use `np.nan` instead.", True),
+        ("AttributeError", "module 'numpy' has no attribute 'arragne'", False),
+        ("AttributeError", "'DataFrame' object has no attribute 'append'", True),
+        ("TypeError", "FigureBase.gca() got an unexpected keyword argument 'projection'", True),
+        ("TypeError", "unsupported operand type(s) for -: 'str' and 'float'", False),
+        ("ValueError", "setting an array element with a sequence. ... inhomogeneous shape after 1 dimensions", True),
+        ("ValueError", "shapes (2,) and (3,) not aligned", False),
+        ("NameError", "name 'x' is not defined", False),
+        ("SyntaxError", "invalid syntax", False),
+    ],
+)
+def test_errors_of_the_machine_are_told_from_the_students(name: str, value: str, environment: bool) -> None:
+    found = failure(cell(error(name, value)))
+
+    assert found is not None
+    assert found.environment is environment
+
+
+def test_what_follows_from_an_error_of_the_machine_is_the_machines_too() -> None:
+    sources = (
+        "%matplotlib inline\nimport torch\nimport numpy as np\ndata = torch.ones(3)",
+        "x = np.zeros(3)\nmodel = fit(x)",
+        "model.weights",
+        "b = undefined_by_anyone",
+        "import numpy as np",
+        "np.nope\nnp2",
+    )
+    errors = (
+        "ModuleNotFoundError: No module named 'torch'",
+        "NameError: name 'np' is not defined",
+        "NameError: name 'model' is not defined",
+        "NameError: name 'undefined_by_anyone' is not defined",
+        None,
+        "NameError: name 'np' is not defined",
+    )
+    runs = [
+        CellRun(index=i, status="error" if said else "ok", error=said, environment=i == 0)
+        for i, said in enumerate(errors)
+    ]
+
+    assert [run.environment for run in with_consequences(runs, sources)] == [True, True, True, False, False, False]
