@@ -13,7 +13,7 @@ import pytest
 
 from grader import sandbox
 from grader.model import GraderError, Isolation, Limits
-from grader.sandbox import bare, environment, syscalls
+from grader.sandbox import bare, environment, rooms, syscalls
 from grader.sandbox import limits as bounds
 
 LEVELS = ("bubblewrap", pytest.param("landlock", marks=pytest.mark.slow))
@@ -421,6 +421,29 @@ def test_nothing_of_a_jail_is_left_in_the_temporary_folder(
     jailed("open('made', 'w')", isolation)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_program_closed_is_removed_all_the_same(
+    isolation: Isolation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    jailed("import os; os.makedirs('a/b'); open('a/b/c', 'w'); os.chmod('a/b', 0); os.chmod('a', 0)", isolation)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rooms_of_killed_graders_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, lock = rooms.make()
+    (left / "home").mkdir()
+    living, held = rooms.make()
+    lock.close()  # as the kernel does for a process that is killed
+
+    made, other = rooms.make()
+
+    assert sorted(tmp_path.iterdir()) == sorted([living, made])
+    held.close()
+    other.close()
 
 
 def test_the_filter_is_whole_instructions() -> None:

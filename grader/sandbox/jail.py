@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +33,7 @@ class Jail:
 
     process: subprocess.Popen[bytes]
     room: Path
+    lock: IO[bytes]
     limits: Limits
     namespaces: bool
     uid: int | None
@@ -50,13 +49,9 @@ class Jail:
         """What the program writes to, to be read here."""
         return tuple(stream for stream in (self.process.stdout, self.process.stderr) if stream is not None)
 
-    def memory(self) -> int:
-        """Say how many bytes the whole tree uses now."""
-        return bounds.memory(self.process.pid)
-
     def too_big(self) -> bool:
         """Say whether the tree uses more memory than it may."""
-        return self.memory() > self.limits.memory_mb * bounds.MB
+        return bounds.exceeds(self.process.pid, self.limits.memory_mb * bounds.MB)
 
     def kill(self) -> None:
         """End every process of the jail, and return once none is left."""
@@ -97,7 +92,8 @@ class Jail:
         self.kill()
         for stream in self.pipes:
             stream.close()
-        shutil.rmtree(self.room, ignore_errors=True)
+        rooms.remove(self.room)
+        self.lock.close()
 
 
 def start(
@@ -119,7 +115,7 @@ def start(
     if isolation.level == "none":
         raise GraderError("no jail can be built without isolation", hint="Run `grader doctor`.")
     uid = _FIRST_UID + slot % _UIDS if os.geteuid() == 0 else None
-    room = Path(tempfile.mkdtemp(prefix="dg-"))
+    room, lock = rooms.make()
     try:
         (room / "ipc").mkdir(mode=0o700)
         if uid is not None:
@@ -129,9 +125,12 @@ def start(
         launch = bubblewrap.launch if isolation.level == "bubblewrap" else bare.launch
         process = launch(order, layout, isolation)
     except BaseException:
-        shutil.rmtree(room, ignore_errors=True)
+        rooms.remove(room)
+        lock.close()
         raise
-    return Jail(process=process, room=room, limits=limits, namespaces=isolation.level == "bubblewrap", uid=uid)
+    return Jail(
+        process=process, room=room, lock=lock, limits=limits, namespaces=isolation.level == "bubblewrap", uid=uid
+    )
 
 
 def _order(argv: Sequence[str], isolation: Isolation, limits: Limits, uid: int | None) -> dict[str, Any]:

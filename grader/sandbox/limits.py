@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from grader.model import Limits
 
 MB = 1024 * 1024
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def rlimits(limits: Limits) -> dict[str, int]:
@@ -46,9 +47,23 @@ def children(pid: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def exceeds(pid: int, most: int) -> bool:
+    """Say whether a process tree uses more memory than so many bytes.
+
+    What is resident counts shared pages in every process, so it is never less and much cheaper to ask for.
+    """
+    return resident(pid) > most and memory(pid) > most
+
+
 def memory(pid: int) -> int:
     """Add up the memory in bytes of a whole process tree, pages that are shared counted once."""
     return sum(_memory_of(process) for process in tree(pid))
+
+
+def resident(pid: int) -> int:
+    """Add up what is resident of a whole process tree."""
+    fields = (_read(Path(f"/proc/{process}/statm")).split() for process in tree(pid))
+    return sum(int(field[1]) for field in fields if len(field) > 1) * _PAGE
 
 
 def alive(pid: int, name: str) -> bool:
@@ -74,7 +89,7 @@ def _memory_of(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     fields = _read(Path(f"/proc/{pid}/statm")).split()
-    return (int(fields[1]) - int(fields[2])) * 4096 if len(fields) > 2 else 0
+    return (int(fields[1]) - int(fields[2])) * _PAGE if len(fields) > 2 else 0
 
 
 def _read(path: Path) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from grader.model import Limits
 
+_PREFIX, _LOCK = "dg-", "lock"
 BOOT = Path(__file__).with_name("boot.py")
 HOME = "/home/student"
 IPC = "/run/k"
@@ -29,6 +35,36 @@ class Layout:
     room: Path
     limits: Limits
     uid: int | None
+
+
+def make() -> tuple[Path, IO[bytes]]:
+    """Make a room, its name short for the sake of socket paths, with a lock to hold as long as it is in use."""
+    _clear()
+    room = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    lock = (room / _LOCK).open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return room, lock
+
+
+def _clear() -> None:
+    """Remove the rooms of ours that nobody holds any more: their grader was killed."""
+    for room in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if room.is_symlink() or room.stat().st_uid != os.geteuid():
+                continue
+            with (room / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(room)
+
+
+def remove(room: Path) -> None:
+    """Remove a room with whatever was left in it, folders that were closed to us too."""
+    for folder, names, _ in os.walk(room):
+        for name in names:
+            with contextlib.suppress(OSError):
+                if not (path := Path(folder, name)).is_symlink():
+                    path.chmod(0o700)
+    shutil.rmtree(room, ignore_errors=True)
 
 
 def variables(*, home: str, tmp: str) -> dict[str, str]:
