@@ -100,12 +100,12 @@ class Store:
         """Keep the grade that these facts have under this rubric, in place of an earlier one."""
         self._change(
             "insert or replace into grades (student, key, rubric, grade) values (?, ?, ?, ?)",
-            (grade.submission.student, key, grade.rubric.digest, to_json(grade).decode()),
+            (_named(grade.submission.student), key, grade.rubric.digest, to_json(grade).decode()),
         )
 
     def begin(self, entries: Iterable[tuple[str, str]], *, rubric: str) -> None:
         """Say which (student, key) make up the batch from now on, in this order, and by which rubric it is judged."""
-        rows = [(position, *entry, rubric) for position, entry in enumerate(entries)]
+        rows = [(position, _named(student), key, rubric) for position, (student, key) in enumerate(entries)]
         with self._transaction() as database:
             database.execute("delete from batch")
             database.executemany("insert into batch values (?, ?, ?, ?)", rows)
@@ -194,6 +194,11 @@ def alone(folder: Path) -> Iterator[None]:
                 hint="wait until it is done, or choose another folder with -o",
             ) from None
         yield
+
+
+def _named(student: str) -> str:
+    """The name of a folder may be no text; JSON and the database hold it in the same escaped form."""
+    return student.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _create(path: Path) -> None:

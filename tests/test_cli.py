@@ -409,6 +409,29 @@ def test_a_folder_in_which_a_grader_was_killed_at_once_may_be_used(here: Path, c
     assert run("grade", "class") == 0
 
 
+@given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
+def test_every_student_has_a_page_of_their_own_below_the_results(students: list[str]) -> None:
+    pages = [results.feedback_page(student) for student in students]
+
+    assert pages[0] != pages[1]
+    for page in pages:
+        assert re.fullmatch(r"feedback/[^/]+/feedback\.html", page)
+        assert page.split("/")[1] not in (".", "..")
+        page.encode()
+
+
+def test_a_name_that_is_no_text_is_told_before_anything_runs(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here / "class" / "b1")
+    (here / "class/b1" / os.fsdecode("報告".encode("big5") + b".pdf")).write_bytes(b"%PDF-")
+
+    assert run("grade", "class") == USAGE
+    assert "convmv -f big5" in capfd.readouterr().err
+    assert not child.asked
+    assert not (here / "results").exists()
+
+
 def test_two_graders_do_not_write_the_same_results(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
     _class("ok")(here)
     run("grade", "class")

@@ -150,6 +150,15 @@ def test_a_batch_lists_its_grades_in_order_with_their_facts(path: Path) -> None:
         assert store.pending() == ("b3",)
 
 
+def test_a_student_whose_folders_name_is_no_text_is_kept_like_the_others(path: Path) -> None:
+    with open_store(path) as store:
+        store.begin([("b\udcff1", "k")], rubric="sha256:1")
+        store.keep_evidence("k", evidence_of("b\udcff1"))
+        store.keep_grade("k", grade_of("b\udcff1"))
+
+        assert [grade.submission.student for grade, _ in store.graded()] == ["b\\udcff1"]
+
+
 def test_a_batch_shows_no_grade_of_another_rubric_or_of_replaced_files(path: Path) -> None:
     with open_store(path) as store:
         store.keep_evidence("old", evidence_of("b1"))

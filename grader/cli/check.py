@@ -68,6 +68,7 @@ def command(
         submission = intake.files(files or (Path.cwd(),))
     if not (submission.notebook or submission.report or submission.problems):
         raise Stop("there is no notebook and no report to grade", where=submission.root, code=NOTHING)
+    settings.refuse_names([submission])
     chosen = settings.read_rubric(rubric, base=base, limits=limits)
     isolation = settings.isolation_of(require_isolation)
     log(say("running", language, files=_handed_in(submission)))

@@ -140,6 +140,7 @@ def _submissions(folder: Path, folder_of_results: Path) -> tuple[Submission, ...
             hint="give the folder that holds one folder per student",
             code=NOTHING,
         )
+    settings.refuse_names(submissions)
     return submissions
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -90,13 +91,16 @@ def feedback_page(student: str) -> str:
 
 
 def _safe_name(student: str) -> str:
-    r"""The student's name as the name of a folder, here and on other systems.
+    """The student's name as the name of a folder, here and on other systems; different for different students.
 
-    >>> _safe_name("王小明"), _safe_name(".."), _safe_name("a/b\\c")
-    ('王小明', '_', 'a_b_c')
+    >>> _safe_name("王小明"), _safe_name("a/b")
+    ('王小明', 'a_b-c14cddc0')
     """
-    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", student).strip(" .")
-    return name or "_"
+    name = re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"/\\|?*]', "_", student).strip(" .")
+    if name == student and name:
+        return name
+    digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name[:60]}-{digest[:8]}"
 
 
 def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: Language) -> Path:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from grader import feedback, sandbox
 from grader import rubric as rubrics
-from grader import sandbox
 from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
 from grader.cli.options import DEFAULT, LEVELS
 from grader.model import Isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from importlib.resources.abc import Traversable
 
+    from grader.model import Submission
     from grader.rubric import Rubric
 
 
@@ -67,6 +68,29 @@ def isolation_of(required: str) -> Isolation:
         hint="`grader doctor` shows what is missing and the command that mends it",
         code=UNDECIDED,
     )
+
+
+def refuse_names(submissions: Iterable[Submission]) -> None:
+    """Refuse files whose names are no text, as old archives leave them: they cannot be named to the child process.
+
+    This happens before anything runs, since a file that is not found would look like one that was not handed in.
+    """
+    paths = [Path(s.root, name) for s in submissions for name in (s.notebook, s.report) if name]
+    wrong = [path for path in paths if not _is_text(str(path))]
+    if wrong:
+        names = ", ".join(feedback.safe(ascii(str(path))) for path in wrong[:3])
+        raise Stop(
+            f"the names of {len(wrong)} files are not UTF-8 text, so rename them first: {names}",
+            hint="names in Big5 are mended by: convmv -f big5 -t utf-8 -r --notest FOLDER",
+        )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def packaged() -> tuple[str, ...]:
