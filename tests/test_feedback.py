@@ -254,6 +254,17 @@ def test_a_report_topic_shows_the_sentence_that_decided_and_its_page() -> None:
     assert re.search(r'<q lang="zh-Hant">動量會累積.*</q> <span class="where">page 1</span>', html)
 
 
+def test_a_sentence_that_shows_a_topic_in_two_ways_is_quoted_once() -> None:
+    judged, known = perfect()
+    first = judged.coverage[0]
+    other = structs.replace(first.evidence[0], concept="update", bbox=(0.0, 0.0, 1.0, 1.0))
+    twice = structs.replace(first, evidence=(*first.evidence, other))
+
+    html = feedback.render(structs.replace(judged, coverage=(twice,)), known, language="en")
+
+    assert html.count("SGD replaces the sum") == 1
+
+
 def test_more_runs_than_can_be_told_apart_are_all_in_the_table() -> None:
     run = match(gradient_descent(1e-7, 20), hyperparameters={"lr": 1e-7})
     about = submission("many")

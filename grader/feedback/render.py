@@ -13,6 +13,7 @@ from grader.feedback import plots
 from grader.feedback.catalogue import label, number, safe, text, word
 from grader.feedback.pages import fill
 from grader.model import (
+    Coverage,
     Curve,
     Divergence,
     Evidence,
@@ -24,6 +25,7 @@ from grader.model import (
     Record,
     ReportFacts,
     Scored,
+    Snippet,
     Verdict,
     message,
     to_json,
@@ -33,6 +35,9 @@ STEPS = 3
 """How many next steps a person can take in."""
 DRAWN = plots.STYLES
 FIGURES = 6
+QUOTES = 3
+TABULATED = ("updates.step", "losses.step")
+"""Details that a table of expected and seen says better."""
 NAMED = 3
 """How many criteria with one reason are named."""
 OPEN = (Verdict.FAIL, Verdict.PARTIAL, Verdict.REVIEW, Verdict.FAULT)
@@ -83,6 +88,7 @@ class Open(Record, frozen=True, kw_only=True):
     pending: float
     out_of: float
     hint: Message | None = None
+    details: tuple[Message, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
 
@@ -112,6 +118,7 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
         troubles=tuple(cell for cell in evidence.run.cells if cell.status != "ok") if evidence.run else (),
         yes=lambda given: label("page.yes" if given else "page.no", language),
         pages=_pages(evidence.report, language),
+        quotes=_quotes,
         trouble=lambda problem: text(message(f"report.problem.{problem.id}"), language),
         folded=_folded(grade),
         method=_method(grade, evidence, language),
@@ -227,7 +234,7 @@ def _groups(grade: Grade) -> tuple[tuple[Scored, ...], ...]:
 def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Language) -> Open:
     finding = group[0].finding
     gaps = _gaps(finding.check, evidence, language) if finding.verdict is not Verdict.FAULT else ()
-    said = any(gap.diagnosis == finding.hint for gap in gaps)
+    told = [gap.diagnosis for gap in gaps]
     return Open(
         n=n,
         title=_together(group, language),
@@ -236,7 +243,8 @@ def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Languag
         points=sum(scored.points for scored in group),
         pending=sum(scored.pending for scored in group),
         out_of=sum(scored.out_of for scored in group),
-        hint=None if said else finding.hint,
+        hint=None if finding.hint in told else finding.hint,
+        details=tuple(one for one in finding.details if not gaps or not (one in told or one.id in TABULATED)),
         gaps=gaps,
     )
 
@@ -400,3 +408,9 @@ def _pages(report: ReportFacts | None, language: Language) -> str:
         return label("page.report-undecided", language, counts=told)
     pages = next(iter(counts)) or 0
     return label("page.report-page" if pages == 1 else "page.report-pages", language, pages=pages)
+
+
+def _quotes(topic: Coverage) -> tuple[Snippet, ...]:
+    """The first few different sentences that show a topic."""
+    different = {(snippet.page, snippet.text): snippet for snippet in reversed(topic.evidence)}
+    return tuple(snippet for snippet in topic.evidence if snippet in different.values())[:QUOTES]
