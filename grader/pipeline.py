@@ -8,6 +8,7 @@ or prints, `examine` returns evidence.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import resource
@@ -47,6 +48,8 @@ MAX_ANSWER = 32 * 1024 * 1024
 MAX_TRACEBACK = 20_000
 CHILD_MEMORY_MB = 4096
 SECONDS_TO_SPARE = 60.0
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 _children: set[subprocess.Popen[bytes]] = set()
 
@@ -187,7 +190,9 @@ def main() -> None:
 
 
 def _limit_self() -> None:
-    """Bound the child, which reads what kernels and parsers send, so that it cannot exhaust the machine."""
+    """Bound the child, which reads what kernels and parsers send; it ends with the thread that supervises it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     memory = CHILD_MEMORY_MB * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -273,12 +278,20 @@ def base_matches(gather: Gather, *, isolation: Isolation, slot: int = 0) -> tupl
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "base.ipynb").write_text(gather.base, encoding="utf-8")
         submission = Submission(student="", root=folder, notebook="base.ipynb", asked=("notebook",))
-        evidence = examine(submission, gather=gather, isolation=isolation, slot=slot)
-    stopped = [cell for cell in evidence.run.cells if cell.status != "ok"] if evidence.run else []
-    if evidence.fault or evidence.run is None or stopped:
-        why = evidence.fault.traceback if evidence.fault else ", ".join(f"cell {c.index}: {c.error}" for c in stopped)
-        raise GraderError("the handed-out notebook does not run", where="[gather] base", hint=why)
-    return evidence.matches
+        why = ""
+        for _ in range(2):  # a machine short of memory may end one kernel; a notebook that is wrong ends both
+            evidence = examine(submission, gather=gather, isolation=isolation, slot=slot)
+            why = _why_it_stopped(evidence)
+            if not why:
+                return evidence.matches
+    raise GraderError("the handed-out notebook does not run", where="[gather] base", hint=why)
+
+
+def _why_it_stopped(evidence: Evidence) -> str:
+    if evidence.fault or evidence.run is None:
+        return evidence.fault.traceback if evidence.fault else "it was not run"
+    stopped = [cell for cell in evidence.run.cells if cell.status != "ok"]
+    return ", ".join(f"cell {cell.index}: {cell.error or cell.status}" for cell in stopped)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -166,36 +165,40 @@ def test_facts_have_another_name_when_anything_they_rest_on_changes(isolation: I
 def test_a_handed_out_notebook_that_does_not_run_is_told_to_the_teacher(isolation: Isolation) -> None:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
 
-    with pytest.raises(GraderError, match="handed-out notebook does not run"):
+    with pytest.raises(GraderError, match="handed-out notebook does not run") as caught:
         pipeline.base_matches(replace(GATHER, base=nbformat.writes(book)), isolation=isolation)
+
+    assert caught.value.hint == "cell 1: ZeroDivisionError: division by zero"
+
+
+SUPERVISE = """
+import sys
+from grader import pipeline
+from grader.model import from_json
+job = from_json(sys.stdin.buffer.read(), pipeline.Job)
+pipeline.examine(job.submission, gather=job.gather, isolation=job.isolation, slot=job.slot)
+"""
 
 
 @pytest.mark.slow
-def test_nothing_survives_a_child_that_is_killed(tmp_path: Path, isolation: Isolation) -> None:
-    mark = f"mark-{os.getpid()}"
+def test_nothing_survives_a_grader_that_is_killed(tmp_path: Path, isolation: Isolation) -> None:
+    sleeper = f"sleep 987{os.getpid()}"
+    source = f"import subprocess, time\nsubprocess.Popen({sleeper.split()!r})\ntime.sleep(987)"
     job = pipeline.Job(
-        submission=_hand_in(
-            tmp_path / "b1", f"import time, subprocess\nsubprocess.Popen(['sleep', '987'])\n'{mark}'\ntime.sleep(987)"
-        ),
-        gather=replace(GATHER, limits=Limits(cell_seconds=900, notebook_seconds=900)),
+        submission=_hand_in(tmp_path / "b1", source),
+        gather=Gather(limits=Limits(cell_seconds=900, notebook_seconds=900)),
         isolation=isolation,
     )
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-m", "grader.pipeline"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert child.stdin is not None
-    with child.stdin as pipe:
+    grader = subprocess.Popen([sys.executable, "-c", SUPERVISE], stdin=subprocess.PIPE)
+    assert grader.stdin is not None
+    with grader.stdin as pipe:
         pipe.write(to_json(job))
 
-    assert _wait_for(lambda: _running("sleep 987"), seconds=30)
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    assert _wait_for(lambda: _running(sleeper), seconds=30)
+    grader.kill()
+    grader.wait()
 
-    assert _wait_for(lambda: not _running("sleep 987"), seconds=10)
+    assert _wait_for(lambda: not _running(sleeper), seconds=10)
 
 
 def _running(command: str) -> bool:
