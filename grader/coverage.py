@@ -3,7 +3,8 @@
 The lexicon (`topics.toml`) is data: word groups, and for each topic its names, the concepts as combinations of groups,
 formulas, and questions about what is often misunderstood. The rules here are the same for every topic:
 
-* a sentence belongs to the topic of its section, else to the one it names, else to the one named last;
+* a sentence belongs to the topic of its section and to the one that its paragraph begins with,
+  else to the one it names, else to the one named last;
 * a sentence that names three topics, or strings keywords together, is a list and counts for none;
 * after the references nothing counts;
 * covered = the mechanism, at least two other concepts, and enough words; anything less is for a person.
@@ -32,6 +33,7 @@ LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where 
 LIST_TOPICS = 3
 SENTENCE_LETTERS = 400
 REFERENCES_LETTERS = 24
+LEAD_LETTERS = 8  # before the name: "The ", a number, a bullet
 LESSER_HEADING = 0.97  # times the size of the topic's own heading
 QUOTE_LETTERS = 300
 
@@ -295,13 +297,27 @@ class _Matcher:
         return _folded(text).translate(self.characters)
 
     def named(self, folded: str) -> tuple[str, ...]:
-        """The topics that a text names, in their order; the longer name wins, so "SGD with momentum" is Momentum."""
+        """The topics that a text names, in their order."""
+        return tuple(dict.fromkeys(topic for _, _, topic in self._places(folded)))
+
+    def leads(self, folded: str) -> str | None:
+        """The topic whose name a paragraph begins with."""
+        places = [] if self.turned(folded) else self._places(folded)
+        return places[0][2] if places and places[0][0] <= LEAD_LETTERS else None
+
+    def _places(self, folded: str) -> list[tuple[int, int, str]]:
+        """Where topics are named; the longer name wins, so "SGD with momentum" is Momentum."""
         found = [(m.start(), m.end(), topic) for topic, names in self.names for m in names.finditer(folded)]
         kept: list[tuple[int, int, str]] = []
         for start, end, topic in sorted(found, key=lambda one: one[0] - one[1]):
             if all(end <= s or start >= e for s, e, _ in kept):
                 kept.append((start, end, topic))
-        return tuple(dict.fromkeys(topic for _, _, topic in sorted(kept)))
+        return sorted(kept)
+
+    def turned(self, folded: str) -> bool:
+        """Whether a sentence begins with what it compares with."""
+        compared = self.words.get("compared")
+        return compared is not None and compared.match(folded) is not None
 
     def holds(self, rule: str, folded: str) -> bool:
         """Whether a combination of word groups is in a sentence."""
@@ -328,16 +344,23 @@ class _Sentence(Record, frozen=True, kw_only=True):
     section: str | None
     heading: bool = False
     resets: bool = False  # a heading after which the topic named last no longer goes on
+    opens: bool = False  # the first of its paragraph
+
+
+class _Said(Record, frozen=True, kw_only=True):
+    """What was said about one topic; in `asides` it is named while another is introduced."""
+
+    sentences: list[_Sentence]
+    asides: list[_Sentence]
 
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _ENDS = re.compile(
-    r"[。!?！？]+[」』”’)）]*|[;；](?=\s|[\u3400-\u9fff])|(?<![0-9a-z]\.[a-z])(?<!e\.g)(?<!i\.e)(?<!al)(?<!vs)(?<!fig)(?<!eq)\.(?=\s+[^a-z0-9\s]|\s*[\u3400-\u9fff]|\s*$|\s+\d+\s)",
-    re.IGNORECASE,
+    r"[。！？!?]+[」』”’\"）)]*|[；;](?=\s|[\u3400-\u9fff])"
+    r"|(?<![eE]\.g)(?<![iI]\.e)(?<!\bal)(?<!\bvs)(?<!\b[fF]ig)(?<!\b[eE]q)\.[”\"’)]*(?=\s+[^a-z0-9\s]|\s*[\u3400-\u9fff]|\s*$)"
 )
 _ORNAMENT = re.compile(
-    r"^[\s\d.()（）、,:：\-–—一二三四五六七八九十#■●◆▲►➤•*\[\]【】《》<>ivx]+|[\s.()（）:：\-–—\[\]【】《》<>]+$",
-    re.IGNORECASE,
+    r"^(?:[\s\d.()（）、,:：\-–—一二三四五六七八九十#■●◆▲►➤•*\[\]【】《》<>]|[ivxIVX]+(?=[.)、）]))+|[\s.()（）:：\-–—\[\]【】《》<>]+$"
 )
 _BULLET = re.compile(r"^\s*(?:[•‧·●○◦▪■□◆➤►\-*]\s|[(（]?\d{1,2}[)）.、]\s?)")
 
@@ -420,7 +443,7 @@ def _split(block: Sequence[Line], section: str | None, matcher: _Matcher) -> Ite
     for line in block:
         text, start = _joined(text, line.text)
         starts.append(start)
-    begin = 0
+    begin, opens = 0, True
     for end in [*(found.end() for found in _ENDS.finditer(text)), len(text)]:
         for start, stop in _pieces(text, begin, end):
             said = text[start:stop].strip()
@@ -437,7 +460,9 @@ def _split(block: Sequence[Line], section: str | None, matcher: _Matcher) -> Ite
                     page=page,
                     bbox=_around([line.bbox for line in inside if line.page == page]),
                     section=section,
+                    opens=opens,
                 )
+                opens = False
         begin = end
 
 
@@ -505,19 +530,7 @@ def _units(text: str) -> float:
 def coverage(report: ReportFacts, topics: Topics) -> tuple[Coverage, ...]:
     """Judge every topic of the lexicon, in its order."""
     matcher = _Matcher(topics)
-    said: dict[str, list[_Sentence]] = {topic.id: [] for topic in topics.topics}
-    named: set[str] = set()
-    current: str | None = None
-    for sentence in _sentences(report.lines, matcher):
-        names = matcher.named(sentence.folded)
-        named.update(names)
-        if sentence.heading:
-            current = sentence.section if sentence.resets else current
-        elif len(names) < LIST_TOPICS and not listing(sentence.folded):
-            about = _about(names, sentence.section, current, sentence.folded, matcher)
-            for topic in about:
-                said[topic].append(sentence)
-            current = about[0] if names and about else current
+    said, named = _attributed(report.lines, matcher)
     judged = (_judged(topic, said[topic.id], topic.id in named, matcher) for topic in topics.topics)
     return tuple(msgspec.structs.replace(one, certain=certain(report)) for one in judged)
 
@@ -529,31 +542,62 @@ def certain(report: ReportFacts) -> bool:
     )
 
 
+def _attributed(lines: Sequence[Line], matcher: _Matcher) -> tuple[dict[str, _Said], set[str]]:
+    """Give every sentence to the topics that it tells about; and the topics that are named at all."""
+    said = {topic.id: _Said(sentences=[], asides=[]) for topic in matcher.lexicon.topics}
+    named: set[str] = set()
+    lead: str | None = None
+    current: str | None = None
+    for sentence in _sentences(lines, matcher):
+        names = matcher.named(sentence.folded)
+        named.update(names)
+        if sentence.heading:
+            lead, current = None, sentence.section if sentence.resets else current
+            continue
+        lead = matcher.leads(sentence.folded) if sentence.opens else lead
+        if len(names) >= LIST_TOPICS or listing(sentence.folded):
+            continue
+        about = _about(names, matcher.turned(sentence.folded), section=sentence.section, lead=lead, current=current)
+        for topic in about:
+            said[topic].sentences.append(sentence)
+        for topic in set(names) - set(about):
+            said[topic].asides.append(sentence)
+        current = next(iter(about), current) if names else current
+    return said, named
+
+
 def _about(
-    names: tuple[str, ...], section: str | None, current: str | None, folded: str, matcher: _Matcher
+    names: tuple[str, ...], turned: bool, *, section: str | None, lead: str | None, current: str | None
 ) -> tuple[str, ...]:
-    """The topics that a sentence tells about, the main one first."""
+    """The topics that a sentence tells about, the main one first.
+
+    Its section is one; so is the topic that its paragraph begins with; else the sentence itself decides.
+    `turned` marks a sentence that begins with what it compares with ("Unlike Adagrad, …").
+    """
     if section:
-        return (section, *(name for name in names[:1] if name != section))
+        beside = (lead,) if not names else names if lead and len(names) == 1 else ()
+        return _distinct(section, *beside)
+    if lead:
+        beside = (current,) if not names else names if len(names) == 1 else ()
+        return _distinct(*beside, lead)
     if not names:
-        return (current,) if current else ()
-    if len(names) == 1:
-        return names
-    subject, other = names
-    if matcher.words.get("compared") and matcher.words["compared"].match(folded):
-        subject, other = other, subject
-    return subject, other
+        return _distinct(current)
+    return names[-1:] if turned else names[:1]
 
 
-def _judged(topic: Topic, sentences: Sequence[_Sentence], named: bool, matcher: _Matcher) -> Coverage:
-    evidence = tuple(_evidence(topic, sentences, matcher))
+def _distinct(*topics: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(topic for topic in topics if topic))
+
+
+def _judged(topic: Topic, said: _Said, named: bool, matcher: _Matcher) -> Coverage:
+    evidence = tuple(_evidence(topic, said, matcher))
     found = {snippet.concept for snippet in evidence}
-    units = sum(_units(sentence.text) for sentence in {s.folded: s for s in sentences}.values())
+    units = sum(_units(sentence.text) for sentence in {s.folded: s for s in said.sentences}.values())
     return Coverage(
         topic=topic.id,
         status=_status(found, units, named),
         evidence=evidence,
-        questions=tuple(_questions(topic, sentences, matcher)),
+        questions=tuple(_questions(topic, said.sentences, matcher)),
     )
 
 
@@ -565,13 +609,14 @@ def _status(found: set[str], units: float, named: bool) -> Status:
     return "mentioned" if named or found else "missing"
 
 
-def _evidence(topic: Topic, sentences: Sequence[_Sentence], matcher: _Matcher) -> Iterator[Snippet]:
-    """The first sentence of every concept."""
+def _evidence(topic: Topic, said: _Said, matcher: _Matcher) -> Iterator[Snippet]:
+    """The first sentence of every concept; what makes the method is not learned from an aside."""
     for concept, rules in topic.concepts.items():
+        sentences = said.sentences if concept == MECHANISM else [*said.sentences, *said.asides]
         sentence = next((s for s in sentences if any(matcher.holds(rule, s.folded) for rule in rules)), None)
         if sentence:
             yield _snippet(sentence, concept)
-    formula = next((s for s in sentences if _has_formula(topic, s.folded)), None)
+    formula = next((s for s in said.sentences if _has_formula(topic, s.folded)), None)
     if formula:
         yield _snippet(formula, "formula")
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from grader.coverage import Topics, coverage, topics
-from grader.model import Coverage, GraderError, Line, ReportFacts
+from grader.coverage import UNREAD, Topics, coverage, topics
+from grader.model import Coverage, GraderError, Line, Problem, ReportFacts, Sheet
 
 ROOT = Path(__file__).parents[1]
 TABLE = tomllib.loads((ROOT / "rubrics/gradient_descent/topics.toml").read_text(encoding="utf-8"))
@@ -87,3 +91,150 @@ def test_mistakes_of_a_lexicon_are_told_all_at_once_with_their_places() -> None:
 
     for place in ("$.words.b[0]", "$.topic[0].concepts.mechanism[0]", "$.topic[0].colour", "$.extra"):
         assert place in told.value.message
+
+
+# -- the rules one by one ----------------------------------------------------------------------
+
+ADAGRAD = (
+    "Adagrad divides the learning rate of each parameter by the square root of the sum of its squared gradients. "
+    "It is useful for sparse features, but the learning rate shrinks towards zero and the training stops too early."
+)
+
+
+def test_evidence_is_the_sentence_with_its_place() -> None:
+    snippet = next(one for one in judged(f"# Adagrad\n{ADAGRAD}", "adagrad").evidence if one.concept == "mechanism")
+
+    assert snippet.text.startswith("Adagrad divides")
+    assert snippet.text.endswith("squared gradients.")
+    assert (snippet.page, snippet.bbox) == (1, (50.0, 68.0, 500.0, 80.0))
+
+
+@pytest.mark.parametrize("name", ["holdout.toml", "tuning.toml"])
+def test_questions_are_asked_only_where_something_is_misunderstood(name: str) -> None:
+    asked = {p["id"]: questions(p["text"]) - {p.get("question", "")} for p in passages(name)}
+
+    assert {passage: wrongly for passage, wrongly in asked.items() if wrongly} == {}
+
+
+def test_every_misconception_that_the_lexicon_was_tuned_on_is_asked_about() -> None:
+    wrong = [p for p in passages("tuning.toml") if p["kind"] == "wrong"]
+
+    assert [p["id"] for p in wrong if p["question"] not in questions(p["text"])] == []
+
+
+@pytest.mark.parametrize(
+    "denial",
+    [
+        "Unlike gradient descent, SGD does not use the whole training set in every step.",
+        "SGD does not guarantee the global minimum.",
+        "SGD 並不保證能找到全域最小值。",
+        "Adagrad 的學習率不會越來越大，而是越來越小。",
+        "RMSprop does not sum up all past squared gradients.",
+        "RMSprop 不是把所有的梯度平方加總，而是取移動平均。",
+        "Unlike Adagrad, momentum does not give each parameter its own learning rate.",
+        "Adagrad does not use an exponential moving average of the squared gradients.",
+    ],
+)
+def test_a_denial_is_no_misconception(denial: str) -> None:
+    assert questions(denial) == set()
+
+
+def test_sgd_with_momentum_is_momentum() -> None:
+    text = "SGD with momentum adds a part of the previous update to the current gradient step."
+
+    assert judged(text, "sgd").status == "missing"
+    assert judged(text, "momentum").status == "thin"
+
+
+@pytest.mark.parametrize(
+    "said", ["使用SGD時", "Adagrad優化器", "(RMSProp)", "「Momentum」", "ＳＧＤ", "RMS prop", "AdaGrad's"]
+)
+def test_names_are_found_beside_chinese_and_signs(said: str) -> None:
+    assert sum(one.status != "missing" for one in coverage(report(said), LEXICON)) == 1
+
+
+@pytest.mark.parametrize("said", ["MomentumX", "sgdx", "adagradient", "the program"])
+def test_names_inside_other_words_are_no_names(said: str) -> None:
+    assert all(one.status == "missing" for one in coverage(report(said), LEXICON))
+
+
+@pytest.mark.parametrize("heading", ["References", "5. Reference", "參考文獻", "六、參考資料", "参考文献："])
+def test_after_the_references_nothing_counts(heading: str) -> None:
+    assert judged(f"{heading}\n{ADAGRAD}", "adagrad").status == "missing"
+
+
+def test_a_topic_that_follows_the_references_under_its_own_heading_counts() -> None:
+    assert judged(f"# SGD\nText.\n# References\n[1] A paper.\n# Adagrad\n{ADAGRAD}", "adagrad").status == "covered"
+
+
+def test_a_heading_in_mathematics_or_of_an_aspect_does_not_end_a_section() -> None:
+    text = f"# Adagrad\n# Advantages\n{ADAGRAD.replace('Adagrad', 'It')}"
+
+    assert judged(text, "adagrad").status == "covered"
+
+
+def test_a_general_heading_ends_a_section() -> None:
+    text = f"# Adagrad\n# Experiments\n{ADAGRAD.replace('Adagrad', 'It')}"
+
+    assert judged(text, "adagrad").status == "mentioned"
+
+
+def test_what_is_said_while_another_topic_is_introduced_does_not_introduce() -> None:
+    """ "Unlike Adagrad, which divides by …" in the section of RMSprop is for a person, at most."""
+    text = f"# RMSprop\nUnlike the older method, {ADAGRAD.replace('It is', 'RMSprop is')}"
+
+    assert judged(text, "adagrad").status != "covered"
+
+
+def test_hyphens_and_line_ends_do_not_hide_a_name() -> None:
+    assert judged("We use Ada-\ngrad here.", "adagrad").status == "mentioned"
+
+
+def test_repeating_a_sentence_adds_no_substance() -> None:
+    sentence = "Momentum keeps a part of the previous step. "
+
+    assert judged(sentence * 20, "momentum").status != "covered"
+
+
+def test_a_teacher_can_add_words() -> None:
+    table = tomllib.loads((ROOT / "rubrics/gradient_descent/topics.toml").read_text(encoding="utf-8"))
+    text = "# Momentum\nIt is like a skier: what was fast stays fast. The learning rate was 0.1 for me."
+    table["words"]["skiing"] = ["skier", "stays fast"]
+    table["topic"][1]["concepts"]["mechanism"].append("skiing")
+
+    assert judged(text, "momentum").status == "thin"
+    assert "mechanism" not in {one.concept for one in judged(text, "momentum").evidence}
+    assert "mechanism" in {one.concept for one in judged(text, "momentum", topics(table)).evidence}
+
+
+def test_missing_is_not_certain_where_something_was_not_read() -> None:
+    facts = report("A short text without the topics.")
+    hidden = msgspec.structs.replace(facts, problems=(Problem(id="hidden-text", page=1, text="…"),))
+    scanned = msgspec.structs.replace(facts, sheets=(Sheet(page=1, width=595, height=842, pictures=0.9),))
+
+    assert all(one.certain for one in coverage(facts, LEXICON))
+    assert not any(one.certain for one in coverage(hidden, LEXICON) + coverage(scanned, LEXICON))
+
+
+def test_a_page_without_full_stops_ends_in_time() -> None:
+    begun = time.monotonic()
+
+    judged("adagrad squares the gradient " * 3000, "adagrad")
+
+    assert time.monotonic() - begun < 5
+
+
+@given(st.lists(st.text(max_size=60), max_size=8))
+def test_whatever_a_report_says_is_judged(said: list[str]) -> None:
+    found = coverage(report("\n".join(said) or "-"), LEXICON)
+
+    assert [one.topic for one in found] == ["sgd", "momentum", "adagrad", "rmsprop"]
+
+
+def test_every_question_and_notice_has_its_sentence() -> None:
+    told = tomllib.loads((ROOT / "grader/feedback/messages/report.toml").read_text(encoding="utf-8"))
+    asked = {question.id for topic in LEXICON.topics for question in topic.questions}
+
+    assert asked <= set(told)
+    assert {f"report.problem.{problem}" for problem in UNREAD} <= set(told)
+    assert all(set(sentence) == {"en", "zh-TW"} for sentence in told.values())

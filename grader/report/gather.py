@@ -209,6 +209,8 @@ def _sorted_words(
         for said, x0, top, x1, bottom, size, line in sheet.words:
             word = Word(page=sheet.number, text=said, bbox=(x0, top, x1, bottom), size=size, line=line)
             shown = painted is None or painted.shows(word.bbox)
+            if not shown and not any(letter.isalnum() for letter in said):
+                continue  # a row of underscores has hardly any ink, and says nothing
             (tiny if word.tiny else visible if shown else hidden).append(word)
     return tuple(visible), tuple(hidden), tuple(tiny)
 

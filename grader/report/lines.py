@@ -146,7 +146,7 @@ def overlapping(words: Sequence[Word]) -> frozenset[Word]:
 
 
 def _covers(word: Word, other: Word) -> bool:
-    if word.text == other.text or not 0.67 < (word.size or 1) / (other.size or 1) < 1.5:
+    if word.text in other.text or other.text in word.text or not 0.67 < (word.size or 1) / (other.size or 1) < 1.5:
         return False
     wide = min(word.bbox[2], other.bbox[2]) - max(word.bbox[0], other.bbox[0])
     high = min(word.bbox[3], other.bbox[3]) - max(word.bbox[1], other.bbox[1])
