@@ -16,6 +16,7 @@ from grader.verify import rules
 from grader.verify.bounds import Data, Direction, Gradient, Steps
 from grader.verify.bounds import gradient as gradient_at
 from grader.verify.rules import Form, Parts, rooted, square_error
+from grader.verify.sources import MOST_NUMBERS, in_batches
 from reference import histories
 
 if TYPE_CHECKING:
@@ -187,17 +188,25 @@ def _inside_loop(run: Recorded) -> Gradient:
         padded[:, :length] = rows
         return np.cumsum(padded.reshape(len(rows), passes, size), axis=2).reshape(len(rows), -1)[:, :length]
 
-    alone = one_by_one(run.problem, run.history)
+    alone = in_batches(run.problem, run.history, 1)
     return Gradient(summed(alone.g), summed(alone.error), alone.u)
 
 
-def one_by_one(problem: Data, history: Steps) -> Gradient:
-    """The gradient of one sample at a time, in order, round and round."""
-    turn = np.arange(history.length) % problem.size
-    phi, y, theta = problem.phi[turn].T, problem.y[turn], history.theta[:, :-1]
-    g = 2.0 * phi * (np.sum(phi * theta, axis=0) - y)
-    error = 2.0 * np.abs(phi) * (np.sum(np.abs(phi * theta), axis=0) + np.abs(y))
-    return Gradient(g, 9.0 * history.u * error, history.u)
+def _of_errors(change: Callable[[Floats], Floats], power: int) -> Change:
+    """The gradient with something else in the place of the error: its sign, or its square."""
+
+    def changed(run: Recorded) -> Gradient | None:
+        if run.problem.size * run.history.length > MOST_NUMBERS:
+            return None
+        phi, theta, u = run.problem.phi, run.history.theta[:, :-1], run.history.u
+        misfit = phi @ theta - run.problem.y[:, None]
+        doubt = 4.0 * u * (np.abs(phi) @ np.abs(theta) + np.abs(run.problem.y)[:, None])
+        unsure = 2.0 * (np.abs(misfit) <= doubt) if power == 0 else 2.0 * (np.abs(misfit) + doubt) * doubt
+        value = change(misfit)
+        error = np.abs(phi).T @ (2.0 * unsure + (run.problem.size + 8) * u * 2.0 * np.abs(value))
+        return Gradient(2.0 * phi.T @ value, error, u)
+
+    return changed
 
 
 CHANGES: dict[str, Change] = {
@@ -209,6 +218,8 @@ CHANGES: dict[str, Change] = {
     "bug.gradient-squared": _squared,
     "bug.gradient-absolute": _absolute,
     "bug.update-inside-loop": _inside_loop,
+    "bug.absolute-error": _of_errors(np.sign, 0),
+    "bug.error-squared": _of_errors(lambda misfit: -(misfit**2), 2),
 }
 
 
@@ -235,6 +246,13 @@ def _rooted_sum(gradient: Gradient, *, rho: float | None, absolute: bool) -> Par
     error = histories.decay(gradient.error, a, weight=weight)
     s = np.where(s >= 0, s, np.nan)
     return Parts(Direction(gradient.g, gradient.error), s, error)
+
+
+def _rooted_size(gradient: Gradient, *, rho: float | None) -> Parts:
+    """The accumulator takes in the gradient with its sign, and the root of its size is taken."""
+    parts = _rooted_sum(gradient, rho=rho, absolute=False)
+    a, weight = (1.0, 1.0) if rho is None else (rho, 1.0 - rho)
+    return parts._replace(s=np.abs(histories.decay(gradient.g, a, weight=weight)))
 
 
 def _reset(gradient: Gradient) -> Parts:
@@ -323,15 +341,17 @@ def _adagrad_bugs() -> Iterator[Bug]:
     made: dict[str, Callable[[Gradient], Parts]] = {
         "bug.adagrad-no-root": partial(_without_root, state=rules.adagrad),
         "bug.adagrad-not-squared": partial(_rooted_sum, rho=None, absolute=False),
+        "bug.adagrad-not-squared ": partial(_rooted_size, rho=None),
         "bug.adagrad-absolute": partial(_rooted_sum, rho=None, absolute=True),
         "bug.adagrad-reset": _reset,
         "bug.adagrad-late": partial(_late, state=rules.adagrad, start=0.0),
+        "bug.adagrad-late ": partial(_late, state=partial(rules.adagrad, start=1.0), start=1.0),
         "bug.adagrad-shared": partial(_shared_sum, rho=None),
         "bug.no-gradient-factor": partial(_no_numerator, state=rules.adagrad),
         "bug.gradient-squared": partial(_squared_numerator, state=rules.adagrad),
     }
     for name, parts in made.items():
-        yield Bug(name, meant._replace(parts=parts), meant)
+        yield Bug(name.strip(), meant._replace(parts=parts), meant)
 
 
 def _rmsprop_bugs(rho: float) -> Iterator[Bug]:
@@ -344,6 +364,8 @@ def _rmsprop_bugs(rho: float) -> Iterator[Bug]:
         yield Bug("bug.gradient-squared", meant._replace(parts=partial(_squared_numerator, state=state)), meant)
         yield Bug("bug.rmsprop-late", meant._replace(parts=partial(_late, state=state, start=0.0)), meant)
     meant = Form("rmsprop", {"rho": rho}, {"start": 0.0}, partial(rules.rmsprop, rho=rho))
+    from_one = partial(_late, state=partial(rules.rmsprop, rho=rho, start=1.0), start=1.0)
+    yield Bug("bug.rmsprop-late", meant._replace(parts=from_one), meant)
     yield Bug("bug.rmsprop-not-squared", meant._replace(parts=partial(_rooted_sum, rho=rho, absolute=False)), meant)
     yield Bug("bug.rmsprop-absolute", meant._replace(parts=partial(_rooted_sum, rho=rho, absolute=True)), meant)
     yield Bug("bug.rmsprop-shared", meant._replace(parts=partial(_shared_sum, rho=rho)), meant)

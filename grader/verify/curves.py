@@ -1,19 +1,33 @@
-"""Runs thinned for plotting: a few hundred points that look like all of them."""
+"""Runs thinned for plotting: a few hundred points that look like all of them, and the path that was meant."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grader.model import Curve
-from grader.verify import effects
+from grader.verify import bounds, effects
+from reference import optimizers
 
 if TYPE_CHECKING:
     from grader.model import Floats
     from grader.verify.bounds import Data
+    from grader.verify.identify import Fit
 
 BINS = 140
+MOST_FREE_STEPS = 2000
+STEPS: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "gd": optimizers.sgd,
+    "sgd": optimizers.sgd,
+    "momentum": optimizers.momentum,
+    "nesterov": optimizers.nesterov,
+    "adagrad": optimizers.adagrad,
+    "rmsprop": optimizers.rmsprop,
+    "adam": optimizers.adam,
+}
+KEYWORDS = {"momentum": "beta", "rho": "rho", "beta1": "beta1", "beta2": "beta2"}
 
 
 def kept_steps(height: Floats, *, bins: int = BINS) -> Floats:
@@ -47,6 +61,27 @@ def curve(problem: Data | None, theta: Floats, loss: Floats | None, expected: Fl
         expected_path=_points(there),
         surface=effects.surface(problem),
     )
+
+
+def free_run(problem: Data, theta: Floats, meant: Fit) -> Floats:
+    """The path of a rule from the run's own start, step by step, as far as a plot needs it and numbers reach."""
+    form, step = meant.form, STEPS[meant.form.rule]
+    keywords: dict[str, Any] = {KEYWORDS[name]: value for name, value in form.hyper.items() if name in KEYWORDS}
+    if form.rule in ("adagrad", "rmsprop", "adam"):
+        keywords |= {"eps": form.eps, "eps_inside": form.eps_inside}
+    if "start" in form.convention and form.rule == "rmsprop":
+        start = form.convention["start"]
+        keywords["start"] = start if isinstance(start, float) else None
+    with np.errstate(all="ignore"):
+        path = optimizers.descend(
+            step,
+            lambda at: problem.A @ at - problem.q,
+            theta[:, 0],
+            steps=min(theta.shape[1] - 1, MOST_FREE_STEPS),
+            lr=meant.lr[:, 0],
+            **keywords,
+        )
+    return path[:, : bounds.finite_steps(path) + 1]
 
 
 def _points(theta: Floats) -> tuple[tuple[float, ...], ...]:

@@ -6,6 +6,7 @@ A look says something only if the run agrees with it to the last bit over all of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,12 +16,10 @@ import numpy as np
 from grader.model import Divergence, message
 from grader.verify import bounds, rules
 from grader.verify.bugs import CHANGES, FORMULAS, Recorded, bugs, by_formula
-from grader.verify.identify import Fit, Rate, at_full_length, first, measure, open_eps, read_rates
+from grader.verify.identify import FEWEST, Fit, Rate, at_full_length, first, measure, open_eps, read_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from grader.model import Floats, Match, Message, RunVerdict, Scalar
     from grader.verify.bounds import Data, Gradient, Steps
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from grader.verify.said import Said
 
 PREFIX = 120
+MOST_LEVELS = 8
 FOLLOWED = 10  # a rule that was followed for so many informative steps is the run's rule
 
 
@@ -42,18 +42,21 @@ class Case(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """What a look found: the verdict, the sentence, the nearest form and the first step that shows it."""
+    """What a look found: the verdict, the sentence, the first step that shows it, and the rule that was meant.
+
+    `fits` are the forms that the run is said to follow or to have meant; empty where nothing is sure.
+    """
 
     verdict: RunVerdict
     diagnosis: Message
     fits: tuple[Fit, ...] = ()
     divergence: Divergence | None = None
+    meant: Fit | None = None
 
 
 def diagnose(case: Case) -> Diagnosis | None:
     """The first look that explains the run."""
-    for look in (_signs, _wrong_rule, _wrong_gradient, _assigned, _torn, _rounded, _varying_rate,
-                 _left_the_rule, _made_up):  # fmt: skip
+    for look in LOOKS:
         found = look(case)
         if found is not None:
             return found
@@ -86,6 +89,7 @@ def told(case: Case, id: str, meant: Fit, *, verdict: RunVerdict = "differs", **
             **more,
         ),
         fits=(judged,),
+        meant=judged,
         divergence=divergence(case.history, step, move),
     )
 
@@ -228,6 +232,102 @@ def _assigned(case: Case) -> Diagnosis | None:
     return None
 
 
+def _clipped(case: Case) -> Diagnosis | None:
+    """Steps of a rule that stop at a limit."""
+    if case.history.length < FOLLOWED:
+        return None
+    size = np.abs(case.history.d)
+    limit = float(size.max())
+    at_limit = np.abs(size - limit) <= 2.0 * case.history.room
+    if np.count_nonzero(at_limit) < FEWEST or np.all(at_limit):
+        return None
+    for form in _plain_forms(case.said):
+        for fit in _at_any_scale(case, form):
+            direction = form.direction(case.gradient)
+            free = bounds.residual(case.history, direction, fit.lr) <= bounds.ROUNDING
+            larger = np.abs(fit.lr * direction.D) >= limit * (1 - 1e-9)
+            if np.all(free | (at_limit & larger)):
+                return told(case, "bug.clipped", fit, verdict="review", limit=limit)
+    return None
+
+
+def _offset_steps(case: Case) -> Diagnosis | None:
+    """Every step carries the same small constant: an eps that was added outside the division."""
+    if case.history.length < FOLLOWED or not case.said.rates:
+        return None
+    for form in _plain_forms(case.said):
+        direction = form.direction(case.gradient)
+        for fit in _at_any_scale(case, form)[: 1 if not form.linear else None]:
+            rest = case.history.d + fit.lr * direction.D
+            bound = case.history.room + fit.lr * direction.error + 8.0 * case.history.u * np.abs(fit.lr * direction.D)
+            low, high = np.max(rest - bound), np.min(rest + bound)
+            if low <= high and not low <= 0.0 <= high:
+                return told(case, "bug.eps-outside-division", fit)
+    return None
+
+
+def _estimated(case: Case) -> Diagnosis | None:
+    """A decay rate that is stated nowhere, read off the run: it shows that the run is right, or is left to a person."""
+    short, g = bounds.prefix(case.history, PREFIX), first(case.gradient, PREFIX)
+    for name, decay in _decay_estimates(short, g):
+        for value in dict.fromkeys((*(round(decay, digits) for digits in (1, 2, 3, 4)), decay)):
+            if not 0 < value < (2 if name == "momentum" else 1):
+                continue
+            for form, rates in _agreeing(case, case.gradient, _with_decay(name, value), several=False):
+                if rates[0].value > 0:
+                    return _told_estimate(case, Fit(form, rates, 0.0, None), name, value)
+    return None
+
+
+def _with_decay(name: str, value: float) -> list[Form]:
+    return list(rules.momenta(value) if name == "momentum" else rules.rmsprops(value, 1, rare=False))
+
+
+def _told_estimate(case: Case, fit: Fit, name: str, value: float) -> Diagnosis:
+    fit = measure(case.history, fit.form.direction(case.gradient), fit)
+    if value > 1:
+        meant = fit._replace(form=_with_decay(name, 0.9)[0])
+        return told(case, "bug.momentum-above-one", meant, used=value)
+    if case.said.own_decays:
+        stated = case.said.own_decays[0]
+        meant = fit._replace(form=_with_decay(name, stated)[0])
+        return told(case, "bug.decay-differs", meant, verdict="review", used=value, stated=stated)
+    return Diagnosis("matches", message("verify.estimated", value=value, lr=fit.rates[0].stated), (fit,))
+
+
+def _decay_estimates(history: Steps, gradient: Gradient) -> Iterator[tuple[str, float]]:
+    """The decay rates that closed forms suggest.
+
+    With momentum d_t = β d_{t-1} - lr g_t, and Nesterov has a term in g_{t-1} besides; with RMSprop the squares
+    Q_t = (g_t / d_t)² follow Q_t = ρ Q_{t-1} + c g_t².
+    """
+    d, g = history.d, gradient.g
+    if d.shape[1] < 6:
+        return
+    weight = 1.0 / (history.room[:, 1:] + history.room[:, :-1] + np.abs(d[:, 1:]) * 1e-15)
+    for columns in ((d[:, :-1], g[:, 1:]), (d[:, :-1], g[:, 1:], g[:, :-1])):
+        yield "momentum", _leading(columns, d[:, 1:], weight)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        Q = (g / d) ** 2
+        doubt = 2 * Q * (gradient.error / np.abs(g) + history.room / np.abs(d))
+        yield "rho", _leading((Q[:, :-1], g[:, 1:] ** 2), Q[:, 1:], 1.0 / (doubt[:, 1:] + doubt[:, :-1]))
+
+
+def _leading(columns: Sequence[Floats], target: Floats, weight: Floats) -> float:
+    """The first coefficient of a weighted least-squares fit, NaN where there is none."""
+    rows = np.stack([column.ravel() for column in columns], axis=1)
+    use = np.all(np.isfinite(rows), axis=1) & np.isfinite(target.ravel()) & np.isfinite(weight.ravel())
+    if np.count_nonzero(use) < len(columns) + 2:
+        return float("nan")
+    rows, aim, w = rows[use], target.ravel()[use], weight.ravel()[use]
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows, aim = rows * w[:, None], aim * w
+        scale = np.linalg.norm(rows, axis=0)
+        if not np.all(np.isfinite(scale) & (scale > 0)) or not np.all(np.isfinite(aim)):
+            return float("nan")
+        return float((np.linalg.lstsq(rows / scale, aim, rcond=None)[0] / scale)[0])
+
+
 def _torn(case: Case) -> Diagnosis | None:
     """One parameter is recorded before the update and the other after it."""
     theta = case.history.theta
@@ -258,63 +358,100 @@ def _rounded(case: Case) -> Diagnosis | None:
     return None
 
 
-def _varying_rate(case: Case) -> Diagnosis | None:
-    """Every step goes along the rule's direction, each with a rate of its own."""
-    if case.history.length < FOLLOWED or len(case.history.theta) < 2:
-        return None
-    short, g = bounds.prefix(case.history, PREFIX), first(case.gradient, PREFIX)
-    for form in _plain_forms(case.said):
-        if form.rule in ("momentum", "nesterov"):
-            continue
-        if _rate_by_step(short, form.direction(g)) is None:
-            continue
-        rate = _rate_by_step(case.history, form.direction(case.gradient))
-        if rate is not None:
-            return _named_schedule(case, form, rate)
+def _scheduled(case: Case) -> Diagnosis | None:
+    """Every step goes along the rule's direction, with a rate that falls by a known law."""
+    for form, rates in _rates_by_step(case):
+        value = (rates.low + rates.high) / 2
+        fit = Fit(form, (Rate(float(value[0]), float(value[0]), None, declared=False),), 0.0, None)
+        falls = value[-1] < value[0]
+        law = next((name for name, law in LAWS.items() if falls and rates.keeps(law)), None)
+        law = law or ("steps" if _levels(rates) <= MOST_LEVELS else None)
+        if law:
+            note = message("verify.rate-schedule", law=law, first=float(value[0]), last=float(value[-1]))
+            return Diagnosis("matches", note, (fit,))
     return None
 
 
-def _rate_by_step(history: Steps, direction: bounds.Direction) -> Floats | None:
-    """The rate of each step if all parameters agree on it, in every step; NaN where a step says nothing."""
+def _varying_rate(case: Case) -> Diagnosis | None:
+    """Every step goes along the rule's direction, each with a rate of its own: a person looks."""
+    for form, rates in _rates_by_step(case):
+        size = np.linalg.norm(case.gradient.g[:, rates.step.astype(int)], axis=0)
+        if np.max(rates.low * size) <= np.min(rates.high * size):  # the same length in every step
+            return told(case, "bug.normalised-gradient", _meant(case, form), verdict="review")
+        ends = float(rates.low[0]), float(rates.low[-1])
+        return told(case, "bug.rate-varies", _meant(case, form), verdict="review", first=ends[0], last=ends[1])
+    return None
+
+
+def _rates_by_step(case: Case) -> Iterator[tuple[Form, _Rates]]:
+    """The forms along whose direction every step goes, with the rates of the steps."""
+    if case.history.length < FOLLOWED or len(case.history.theta) < 2:
+        return
+    short, g = bounds.prefix(case.history, PREFIX), first(case.gradient, PREFIX)
+    for form in _plain_forms(case.said):
+        if form.rule in ("momentum", "nesterov") or _rate_by_step(short, form.direction(g)) is None:
+            continue
+        rates = _rate_by_step(case.history, form.direction(case.gradient))
+        if rates is not None:
+            yield form, rates
+
+
+class _Rates(NamedTuple):
+    """The steps that tell their rate, with its lower and upper end."""
+
+    step: Floats
+    low: Floats
+    high: Floats
+
+    def keeps(self, law: Callable[[Floats], Floats]) -> bool:
+        """Whether some straight line over the steps goes through `law(rate)` in every interval."""
+        with np.errstate(all="ignore"):
+            ends = law(self.low * (1 - 1e-12)), law(self.high * (1 + 1e-12))
+            middle, half = (ends[0] + ends[1]) / 2, np.abs(ends[1] - ends[0]) / 2
+            if not np.all(np.isfinite(middle) & (half > 0)):
+                return False
+            rows = np.stack([np.ones_like(self.step), self.step], axis=1) / half[:, None]
+            scale = np.linalg.norm(rows, axis=0)
+            line, *_ = np.linalg.lstsq(rows / scale, middle / half, rcond=None)
+            return bool(np.all(np.abs(rows / scale @ line - middle / half) <= bounds.ROUNDING))
+
+
+def _rate_by_step(history: Steps, direction: bounds.Direction) -> _Rates | None:
+    """The rate of each step that tells one, if all parameters agree on it in every step."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         size = np.abs(direction.D)
-        error = direction.error + 8.0 * history.u * size
-        along = -np.sign(direction.D) * history.d
-        low = np.max((along - history.room) / (size + error), axis=0)
-        high = np.min(np.where(size > error, (along + history.room) / (size - error), np.inf), axis=0)
-        known = np.isfinite(low) & np.isfinite(high) & (high - low < 1e-3 * np.abs(high))
-    if np.count_nonzero(known) < FOLLOWED or not np.all((low <= high) | ~np.isfinite(low)) or np.any(high < 0):
+        error = bounds.ROUNDING * (direction.error + 8.0 * history.u * size)
+        along, room = -np.sign(direction.D) * history.d, bounds.ROUNDING * history.room
+        low = np.max((along - room) / (size + error), axis=0)
+        high = np.min(np.where(size > error, (along + room) / (size - error), np.inf), axis=0)
+    if not np.all((low <= high) | ~np.isfinite(low)) or np.any(high < 0):
         return None
-    return np.where(known, (low + high) / 2, np.nan)
+    known = np.isfinite(low) & np.isfinite(high) & (low > 0) & (high - low < 0.1 * high)
+    if np.count_nonzero(known) < FOLLOWED:
+        return None
+    return _Rates(np.flatnonzero(known).astype(np.float64), low[known], high[known])
 
 
-def _named_schedule(case: Case, form: Form, rate: Floats) -> Diagnosis:
-    """A rate that falls by a known law is a schedule; any other is left to a person."""
-    known = np.flatnonzero(~np.isnan(rate))
-    value = rate[known]
-    size = np.linalg.norm(case.gradient.g[:, known], axis=0)
-    fit = Fit(form, (Rate(float(value[0]), float(value[0]), None, declared=False),), 0.0, None)
-    details: dict[str, Scalar] = {"first": float(value[0]), "last": float(value[-1])}
-    if _constant(value * size):
-        return told(case, "bug.normalised-gradient", _meant(case, form), verdict="review")
-    for law, straight in (("1/t", 1 / value), ("1/sqrt(t)", value**-2.0), ("exponential", np.log(value))):
-        if _straight(known, straight):
-            return Diagnosis("matches", message("verify.rate-schedule", law=law, **details), (fit,))
-    if len(np.unique(np.round(value / value[0], 9))) <= 8:
-        return Diagnosis("matches", message("verify.rate-schedule", law="steps", **details), (fit,))
-    return told(case, "bug.rate-varies", _meant(case, form), verdict="review", **details)
+LAWS: dict[str, Callable[[Floats], Floats]] = {
+    "1/t": lambda rate: 1 / rate,
+    "1/sqrt(t)": lambda rate: rate**-2.0,
+    "exponential": np.log,
+    "linear": lambda rate: rate,
+}
 
 
-def _constant(values: Floats) -> bool:
-    return bool(np.all(np.abs(values - values[0]) <= 1e-7 * np.abs(values[0])))
-
-
-def _straight(t: NDArray[np.intp], values: Floats) -> bool:
-    """Whether values lie on a line over t; rates are known to far better than this."""
-    with np.errstate(invalid="ignore"):
-        slope = (values[-1] - values[0]) / max(float(t[-1] - t[0]), 1.0)
-        line = values[0] + slope * (t - t[0])
-        return bool(np.all(np.abs(values - line) <= 1e-6 * np.abs(values)))
+def _levels(rates: _Rates) -> int:
+    """How many constant rates, one after another, explain all steps; each but the last is kept for a while."""
+    levels, begun = 1, 0
+    low, high = np.maximum.accumulate(rates.low), np.minimum.accumulate(rates.high)
+    while levels <= MOST_LEVELS and np.any(low > high):
+        kept = int(np.argmax(low > high))
+        if kept < FOLLOWED:
+            return MOST_LEVELS + 1
+        begun += kept
+        low, high = np.maximum.accumulate(rates.low[begun:]), np.minimum.accumulate(rates.high[begun:])
+        levels += 1
+    return levels
 
 
 def _left_the_rule(case: Case) -> Diagnosis | None:
@@ -346,19 +483,47 @@ def _mends(case: Case, fit: Fit) -> bool:
     return measure(history, fit.form.direction(gradient), fit).worst <= bounds.DIFFERS
 
 
-def _made_up(case: Case) -> Diagnosis | None:
-    """Evenly spaced or exactly geometric states, which no gradient leaves behind."""
+def _evenly_spaced(case: Case) -> Diagnosis | None:
+    """Equal steps, which no gradient leaves behind, but for one that is kept or of which only the sign is used."""
+    d, room = case.history.d, case.history.room.max(axis=1, keepdims=True)
+    if case.history.length < 5 or not np.all(np.abs(np.diff(d, axis=1)) <= 4.0 * room):
+        return None
+    size, g = np.abs(d[:, 0]), np.abs(case.gradient.g[:, 0])
+    alike = [np.ptp(np.log(size)) < 1e-6, np.ptp(np.log(size / g)) < 1e-6] if np.all(size * g > 0) else []
+    if any(alike):
+        return None
+    return told(case, "bug.evenly-spaced", _meant(case, _plain_forms(case.said)[0]))._replace(fits=())
+
+
+def _exponential(case: Case) -> Diagnosis | None:
+    """Exactly geometric states, which no rule explains."""
     d, room = case.history.d, case.history.room.max(axis=1, keepdims=True)
     if case.history.length < 5:
         return None
-    meant = _meant(case, _plain_forms(case.said)[0])
-    if np.all(np.abs(np.diff(d, axis=1)) <= 4.0 * room):
-        return told(case, "bug.evenly-spaced", meant)._replace(fits=())
     bent = np.abs(d[:, 1:] * d[:, :1] - d[:, :-1] * d[:, 1:2])  # nothing if each step is the same share of the last
     noise = 4.0 * room * (np.abs(d[:, 1:]) + np.abs(d[:, :-1]) + np.abs(d[:, :1]) + np.abs(d[:, 1:2]))
-    if np.all(bent <= noise):
-        return told(case, "bug.exponential", meant, verdict="unexplained")._replace(fits=())
-    return None
+    if not np.all(bent <= noise):
+        return None
+    meant = _meant(case, _plain_forms(case.said)[0])
+    return told(case, "bug.exponential", meant, verdict="unexplained")._replace(fits=())
+
+
+LOOKS: tuple[Callable[[Case], Diagnosis | None], ...] = (
+    _evenly_spaced,
+    _scheduled,
+    _signs,
+    _wrong_rule,
+    _wrong_gradient,
+    _assigned,
+    _offset_steps,
+    _clipped,
+    _torn,
+    _estimated,
+    _rounded,
+    _varying_rate,
+    _left_the_rule,
+    _exponential,
+)
 
 
 # -- searching -----------------------------------------------------------------------------------

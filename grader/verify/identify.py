@@ -76,6 +76,16 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
     return sorted([*fits, *with_eps], key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES))
 
 
+def follows(history: Steps, gradient: Gradient, said: Said, size: int, *, plain: bool) -> list[Fit]:
+    """The forms that the run follows with a gradient of another source: plain descent, or any rule; one rate only."""
+    short, g = bounds.prefix(history, PREFIX), first(gradient, PREFIX)
+    if not np.all(np.isfinite(gradient.g)) or bounds.informative(short) < FEWEST:
+        return []
+    tried = (form for form in forms(said, size) if not plain or form.rule == "gd")
+    found = [fit for fit in screen(short, g, tried, said, size) if len(fit.rates) == 1]
+    return _judge(history, gradient, found, said, size)
+
+
 def first(gradient: Gradient, count: int) -> Gradient:
     """The gradients of the first `count` steps."""
     return type(gradient)(gradient.g[:, :count], gradient.error[:, :count], gradient.u)

@@ -11,8 +11,9 @@ import numpy as np
 
 from grader.model import Curve, Divergence, LossMatch, Match, message
 from grader.verify import bounds, curves, diagnose, effects, losses, pair
-from grader.verify.identify import Fit, identify
+from grader.verify.identify import Fit, follows, identify
 from grader.verify.said import Said, said, starts
+from grader.verify.sources import sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,7 @@ class Ruling(NamedTuple):
     diagnosis: Message | None = None
     divergence: Divergence | None = None
     notes: tuple[Message, ...] = ()
+    meant: Fit | None = None
 
 
 def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names) -> tuple[Match, ...]:
@@ -163,27 +165,56 @@ def _plausible(view: View) -> bool:
 
 def _ruling(views: Sequence[View], stated: Said, *, named: bool, ordered: bool) -> Ruling | None:
     """The first view under which the run follows a rule; else what is wrong with it under the likeliest."""
-    if named and diagnose.never_moves(views[0].history):
+    likely = views[:1] if ordered else views[:2]
+    if not named:
+        return _followed(views[:4], stated)
+    if diagnose.never_moves(views[0].history):
         return _ruled(views[0], diagnose.standstill(_case(views[0], stated)))
-    for view in views if named else views[:4]:
-        if not _plausible(view):
-            continue
-        fits = identify(view.history, view.gradient, stated, view.problem.size)
+    return (
+        _followed(views, stated)
+        or _followed_otherwise(likely, stated)
+        or _diagnosed(likely, stated)
+        or _ruled(views[0], diagnose.nearest(_case(views[0], stated)))
+    )
+
+
+def _followed(views: Sequence[View], stated: Said) -> Ruling | None:
+    """The run follows a rule with the gradient of all samples."""
+    for view in views:
+        fits = identify(view.history, view.gradient, stated, view.problem.size) if _plausible(view) else []
         if fits:
             return _fitted(view, fits, stated)
-    if not named:
-        return None
-    for view in views[:1] if ordered else views[:2]:
+    return None
+
+
+def _followed_otherwise(views: Sequence[View], stated: Said) -> Ruling | None:
+    """The run follows a rule with the gradient of one sample, one batch, or many steps at once."""
+    for view in views:
+        for source in sources(view.problem, view.history, stated):
+            fits = follows(view.history, source.gradient, stated, source.size, plain=source.plain)
+            if fits:
+                return _fitted(view._replace(notes=(*view.notes, source.note)), _called(fits, source.rule), stated)
+    return None
+
+
+def _called(fits: Sequence[Fit], rule: str) -> list[Fit]:
+    """Plain descent by the name that its gradient gives it."""
+    return [fit._replace(form=fit.form._replace(rule=rule)) if fit.form.rule == "gd" else fit for fit in fits]
+
+
+def _diagnosed(views: Sequence[View], stated: Said) -> Ruling | None:
+    """The run is explained by a mistake, or by a schedule or a decay rate that is stated nowhere."""
+    for view in views:
         found = diagnose.diagnose(_case(view, stated))
         if found is not None:
             return _ruled(view, found)
-    return _ruled(views[0], diagnose.nearest(_case(views[0], stated)))
+    return None
 
 
 def _ruled(view: View, found: diagnose.Diagnosis) -> Ruling:
     if found.verdict == "matches":
         return Ruling(view, "matches", found.fits, notes=(*view.notes, found.diagnosis))
-    return Ruling(view, found.verdict, found.fits, found.diagnosis, found.divergence, view.notes)
+    return Ruling(view, found.verdict, found.fits, found.diagnosis, found.divergence, view.notes, found.meant)
 
 
 def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
@@ -203,7 +234,7 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
         notes.append(message("verify.rate-read-off", lr=best.rates[0].stated))
     if found is None:
         return Ruling(view, "matches", tuple(fits), notes=tuple(notes))
-    return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes))
+    return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes), found.meant)
 
 
 def _case(view: View, stated: Said) -> diagnose.Case:
@@ -237,8 +268,15 @@ def _record(
         loss=losses.match(view.problem, view.theta, view.history.u, recorded, states=path.theta.shape[1] + shift),
         effect=effects.effect(view.problem, view.theta, loss, overflowed=overflowed),
         final_loss=float(loss[-1]),
-        curve=curves.curve(view.problem, view.theta, loss),
+        curve=curves.curve(view.problem, view.theta, loss, expected=_expected(ruling)),
     )
+
+
+def _expected(ruling: Ruling) -> Floats | None:
+    """The path that the meant rule takes from the run's own start, where the run leaves it."""
+    if ruling.divergence is None or ruling.meant is None:
+        return None
+    return curves.free_run(ruling.view.problem, ruling.view.theta, ruling.meant)
 
 
 def _convention(fit: Fit) -> dict[str, Scalar]:

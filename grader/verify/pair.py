@@ -143,8 +143,8 @@ def _tables(series: Iterable[Series]) -> Iterator[tuple[Series, Floats]]:
 
 def is_grid(values: Floats) -> bool:
     """Whether the numbers are evenly spaced, as axes for plotting are; a history never is, unless it is made up."""
-    steps = np.diff(values)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = np.diff(values)
         return bool(np.all(np.abs(steps - steps[0]) <= 1e-9 * np.abs(values).max()))
 
 

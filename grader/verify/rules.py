@@ -151,7 +151,7 @@ def square_error(gradient: Gradient) -> Floats:
 
 def decays(said: Said) -> tuple[float, ...]:
     """The decay rates worth a try: those with a fitting name, the usual ones, then any other number below one."""
-    others = tuple(value for value in said.positive if value < 1)
+    others = tuple(value for value in said.positive if 0.05 <= value < 1)
     return tuple(dict.fromkeys((*said.decays, *USUAL_DECAYS, *others)))[:MOST_DECAYS]
 
 
@@ -165,20 +165,21 @@ def forms(said: Said, size: int) -> Iterator[Form]:
     tried = decays(said)
     yield Form("gd", {}, {}, sgd, linear=True)
     for beta in tried:
-        yield from _linear(beta)
+        yield from momenta(beta)
     for beta, tau in product(said.decays[:3], said.decays[:3]):
         hyper: dict[str, float] = {"momentum": beta, "dampening": tau}
         yield Form("momentum", hyper, {}, partial(momentum, beta=beta, first=1 / (1 - tau)), linear=True)
     yield from _adagrads(size)
     for rho in tried:
-        yield from _rmsprops(rho, size, rare=rho in (said.decays or USUAL_DECAYS[:1]))
+        yield from rmsprops(rho, size, rare=rho in (said.decays or USUAL_DECAYS[:1]))
     for beta1, beta2 in dict.fromkeys((*product(said.decays[:3], said.decays[:3]), (0.9, 0.999), (0.9, 0.99))):
         yield from _adams(beta1, beta2)
     for rho, beta in product(said.decays[:3], said.decays[:3]):
         yield from _rmsprops_with_momentum(rho, beta, said)
 
 
-def _linear(beta: float) -> Iterator[Form]:
+def momenta(beta: float) -> Iterator[Form]:
+    """The rules with a velocity."""
     hyper = {"momentum": beta}
     yield Form("momentum", hyper, {}, partial(momentum, beta=beta), linear=True)
     yield Form("nesterov", hyper, {}, partial(nesterov, beta=beta), linear=True)
@@ -193,7 +194,8 @@ def _adagrads(size: int) -> Iterator[Form]:
         yield Form("adagrad", {}, {"start": 0.1, "loss": name}, partial(adagrad, start=0.1 / scale**2))
 
 
-def _rmsprops(rho: float, size: int, *, rare: bool) -> Iterator[Form]:
+def rmsprops(rho: float, size: int, *, rare: bool) -> Iterator[Form]:
+    """RMSprop from each start; the rare one only if asked for."""
     hyper = {"rho": rho}
     yield Form("rmsprop", hyper, {"start": 0.0}, partial(rmsprop, rho=rho))
     yield Form("rmsprop", hyper, {"start": "first gradient"}, partial(rmsprop, rho=rho, start=None))

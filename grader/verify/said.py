@@ -19,6 +19,7 @@ _GREEK = str.maketrans(
 )
 _RATE = re.compile(r"(.*_)?(lr|lrs|learn\w*|eta|alpha|step_?size|rate|a)\d*(_.*)?|lr\w*")
 _SURE_RATE = re.compile(r"(.*_)?(lr|learn\w*rate|eta)")
+_SURE_DECAY = re.compile(r"(.*_)?(momentum|beta_?1?|rho)")
 _EPSILON = re.compile(r"(.*_)?(eps\w*|e|delta|fudge\w*|tiny|smooth\w*|const\w*)(_.*)?")
 _DECAY = re.compile(
     r"(.*_)?(momentum|mom|mu|m|beta_?\d?|b_?[12]|gamma|rho|r|decay\w*|alpha|lambda|lambd|lam|l|v|nu|"
@@ -32,12 +33,13 @@ _SLOPE = re.compile(r"(.*_)?(w|m|k|weight|slope|(theta|th|t|beta|w)_?1|init_?w|w
 class Said(NamedTuple):
     """The declared numbers of a cell by the parts they can play, the likeliest first, without repetition.
 
-    `own_rates` are those that the cell itself calls its learning rate: only they can contradict the run.
+    `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
     """
 
     rates: tuple[float, ...]
     own_rates: tuple[float, ...]
     decays: tuple[float, ...]
+    own_decays: tuple[float, ...]
     epsilons: tuple[float, ...]
     positive: tuple[float, ...]
     table: dict[str, float]
@@ -58,6 +60,7 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         rates=_chosen(known, _RATE, lambda v: v > 0),
         own_rates=_chosen([(plain(each.name), each.value) for each in own], _SURE_RATE, lambda v: v > 0),
         decays=_chosen(known, _DECAY, lambda v: 0 < v < 1),
+        own_decays=_chosen([(plain(each.name), each.value) for each in own], _SURE_DECAY, lambda v: 0 < v < 1),
         epsilons=_chosen(known, _EPSILON, lambda v: 0 < v <= 1e-2),
         positive=tuple(dict.fromkeys(value for _, value in known if value > 0)),
         table=_table([(plain(each.name), each.value) for each in (*own, *earlier)]),

@@ -1,0 +1,1101 @@
+"""The battery: correct runs of every kind and mistakes of every kind, made at random from a seed, and what is said of them.
+
+    python benchmarks/battery.py --draws 20 --seed 1
+
+The trajectories are made here step by step, in the plain way that students write, and share no formula with the rules
+that judge them. A correct run must never be said to differ; a mistake must never be said to match, and its right name
+is known here. Runs in which a mistake cannot be seen (it changes no recorded number) are drawn again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run from a checkout without installing
+
+from grader import verify
+from grader.model import Declared, Match, Names, Series
+
+Array = Any  # of float64 or float32
+Random = np.random.Generator
+Step = Callable[[Array, int], Array]  # (gradient, step number) -> what is subtracted
+
+LEE_X = np.array([338.0, 333, 328, 207, 226, 25, 179, 60, 208, 606])
+LEE_Y = np.array([640.0, 633, 619, 393, 428, 27, 193, 66, 226, 1591])
+
+
+class World(NamedTuple):
+    """What a run is trained on, where it begins, and rates that suit it."""
+
+    x: Array
+    y: Array
+    start: Array
+    steps: int
+    curvature: float  # the largest of the sum of squares' Hessian
+    scale: float  # the size of the parameters' way
+
+
+class Made(NamedTuple):
+    """A run as capture would deliver it, and what is right to say of it (any of the names in `right`)."""
+
+    series: tuple[Series, ...]
+    declared: tuple[Declared, ...]
+    right: tuple[str, ...]
+
+
+# -- drawing -------------------------------------------------------------------------------------
+
+
+def world(rng: Random, *, steps: int | None = None) -> World:
+    """Lee's ten points, a made line, or standardised data; a start of the right size."""
+    kind = rng.integers(3)
+    if kind == 0:
+        x, y = LEE_X, LEE_Y
+        start = np.array([-120.0, -4.0]) if rng.random() < 0.5 else np.round(rng.normal(0, 50, 2), 1)
+    else:
+        x = np.round(rng.uniform(-5, 20, int(rng.integers(4, 40))), 2)
+        y = np.round(rng.normal(0, 3) + rng.normal(0, 2) * x + rng.normal(0, 2, len(x)), 2)
+        start = np.round(rng.normal(0, 3, 2), 1)
+        if kind == 2:
+            x = (x - x.mean()) / x.std()
+            y = (y - y.mean()) / y.std()
+    phi = np.stack([np.ones_like(x), x], axis=1)
+    best = np.linalg.lstsq(phi, y, rcond=None)[0]
+    curvature = float(np.linalg.eigvalsh(2 * phi.T @ phi)[-1])
+    return World(x, y, start, steps or int(rng.integers(30, 600)), curvature, float(np.abs(best - start).max() + 0.1))
+
+
+def rounded(value: float) -> float:
+    """A number as a person would type it."""
+    return float(f"{value:.1g}")
+
+
+def linear_rate(rng: Random, w: World, *, keep: float = 1.0) -> float:
+    """A rate for the sum of squares at which descent is stable."""
+    return rounded(rng.uniform(0.05, 0.8) * keep / w.curvature)
+
+
+def step_rate(rng: Random, w: World) -> float:
+    """A rate for rules whose steps have about its own size."""
+    return rounded(w.scale * rng.uniform(0.003, 0.05))
+
+
+def decay_rate(rng: Random) -> float:
+    """A decay rate as people choose them, or a less usual one."""
+    return float(rng.choice([0.9, 0.99, 0.95, 0.8, 0.5, 0.85, 0.7]))
+
+
+# -- training as students write it -----------------------------------------------------------------
+
+
+def slope(w: World, theta: Array) -> Array:
+    """The gradient of the sum of squares, summed in the notebook's own way."""
+    error = w.y - (theta[0] + theta[1] * w.x)
+    return np.array([-2.0 * np.sum(error), -2.0 * np.sum(error * w.x)])
+
+
+def slope_in_a_loop(w: World, theta: Array) -> Array:
+    """The same, one sample after another, as in the lecture's demo."""
+    b_grad = w_grad = 0.0
+    for n in range(len(w.x)):
+        b_grad = b_grad - 2.0 * (w.y[n] - theta[0] - theta[1] * w.x[n]) * 1.0
+        w_grad = w_grad - 2.0 * (w.y[n] - theta[0] - theta[1] * w.x[n]) * w.x[n]
+    return np.array([b_grad, w_grad])
+
+
+def train(w: World, step: Step, *, gradient: Callable[[World, Array], Array] = slope) -> Array:
+    """The path [2, T+1] of a rule, up to the first state that is not finite."""
+    theta = w.start.copy()
+    path = [theta]
+    with np.errstate(all="ignore"):
+        for t in range(w.steps):
+            theta = theta - step(gradient(w, theta), t)
+            path.append(theta)
+    return np.array(path).T
+
+
+def gd(lr: float) -> Step:
+    """Plain descent."""
+    return lambda g, t: lr * g
+
+
+def heavy_ball(lr: float, beta: float, *, weight: float = 1.0, inside: bool = False) -> Step:
+    """A velocity that takes in `weight` times the gradient."""
+    v = np.zeros(2)
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal v
+        v = beta * v + (lr if inside else 1.0) * weight * g
+        return v if inside else lr * v
+
+    return step
+
+
+def nesterov(lr: float, beta: float) -> Step:
+    """Nesterov as torch writes it."""
+    v = np.zeros(2)
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal v
+        v = beta * v + g
+        return lr * (g + beta * v)
+
+    return step
+
+
+def lookahead(w: World, lr: float, beta: float) -> Array:
+    """Nesterov with the gradient at the point ahead."""
+    theta, v, path = w.start.copy(), np.zeros(2), [w.start.copy()]
+    for _ in range(w.steps):
+        v = beta * v + lr * slope(w, theta - beta * v)
+        theta = theta - v
+        path.append(theta)
+    return np.array(path).T
+
+
+def adagrad(lr: float, *, eps: float = 0.0, inside: bool = False, start: float = 0.0, mean: bool = False) -> Step:
+    """Adagrad."""
+    s = np.full(2, start)
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal s
+        s = s + g**2
+        now = s / (t + 1) if mean else s
+        return lr * g / (np.sqrt(now + eps) if inside else np.sqrt(now) + eps)
+
+    return step
+
+
+def rmsprop(
+    lr: float, rho: float, *, eps: float = 0.0, inside: bool = False, start: float | None = 0.0, beta: float = 0.0
+) -> Step:
+    """RMSprop; with `start=None` the average begins with the first square."""
+    s, v = (None if start is None else np.full(2, start)), np.zeros(2)
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal s, v
+        s = g**2 if s is None else rho * s + (1 - rho) * g**2
+        move = lr * g / (np.sqrt(s + eps) if inside else np.sqrt(s) + eps)
+        v = beta * v + move
+        return v if beta else move
+
+    return step
+
+
+def adam(lr: float, beta1: float, beta2: float, *, eps: float = 0.0, hat: bool = False) -> Step:
+    """Adam."""
+    m, s = np.zeros(2), np.zeros(2)
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal m, s
+        m, s = beta1 * m + (1 - beta1) * g, beta2 * s + (1 - beta2) * g**2
+        c1, c2 = 1 - beta1 ** (t + 1), 1 - beta2 ** (t + 1)
+        if hat:
+            return lr * np.sqrt(c2) / c1 * m / (np.sqrt(s) + eps)
+        return lr * (m / c1) / (np.sqrt(s / c2) + eps)
+
+    return step
+
+
+# -- delivering ------------------------------------------------------------------------------------
+
+
+def deliver(
+    where: World,
+    path: Array,
+    /,
+    *right: str,
+    layout: str = "pair",
+    losses: Array | None = None,
+    **declared: float,
+) -> Made:
+    """The run among the usual decoys: grids for the contour plot, predictions, the data."""
+    series = [
+        Series(cell=2, name="x_data", values=where.x),
+        Series(cell=2, name="y_data", values=where.y),
+        Series(cell=3, name="x", values=np.arange(-200.0, -100.0, 1.0)),
+        Series(cell=3, name="y", values=np.arange(-5.0, 5.0, 0.1)),
+        Series(cell=3, name="Z", values=np.outer(np.arange(100.0), np.arange(100.0))),
+        Series(cell=4, name="y_pred", values=where.x * path[1, -1] + path[0, -1]),
+    ]
+    made = {
+        "pair": [("b_history", path[0]), ("w_history", path[1])],
+        "columns": [("theta_history", path.T)],
+        "columns, w first": [("params", path[::-1].T)],
+        "rows": [("history", path)],
+        "other names": [("bs", path[0]), ("ws", path[1])],
+        "no names": [("first", path[0]), ("second", path[1])],
+    }[layout]
+    series += [Series(cell=4, name=name, values=values) for name, values in made]
+    if losses is not None:
+        series.append(Series(cell=4, name="loss_history", values=losses))
+    stated = [Declared(name=name, cell=4, value=value) for name, value in declared.items()]
+    stated.append(Declared(name="iteration", cell=4, value=float(where.steps)))
+    return Made(tuple(series), tuple(stated), right)
+
+
+def _one(name: str, value: float) -> dict[str, Any]:
+    return {str(name): value}
+
+
+def judge(made: Made) -> Match | None:
+    """What verification says of the run in cell 4."""
+    found = [each for each in verify.runs(made.series, declared=made.declared, names=Names()) if each.cell == 4]
+    return found[0] if found else None
+
+
+# -- correct runs ----------------------------------------------------------------------------------
+
+Kind = Callable[[Random], Made]
+CORRECT: dict[str, Kind] = {}
+MISTAKES: dict[str, Kind] = {}
+
+
+def correct(name: str) -> Callable[[Kind], Kind]:
+    """Enter a kind of correct run."""
+    return lambda kind: CORRECT.setdefault(name, kind)
+
+
+def mistake(name: str) -> Callable[[Kind], Kind]:
+    """Enter a kind of mistake."""
+    return lambda kind: MISTAKES.setdefault(name, kind)
+
+
+def _scaled(name: str, factor: Callable[[World], float]) -> None:
+    @correct(f"gd, {name}")
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        lr = rounded(rng.uniform(0.05, 0.8) / w.curvature / factor(w))
+        c = factor(w)
+        return deliver(w, train(w, lambda g, t: lr * (c * g)), "gd", lr=lr)
+
+
+_scaled("sum of squares", lambda w: 1.0)
+_scaled("mean", lambda w: 1.0 / len(w.x))
+_scaled("half the sum", lambda w: 0.5)
+_scaled("half the mean", lambda w: 0.5 / len(w.x))
+
+
+@correct("gd, samples in a loop")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=100)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr), gradient=slope_in_a_loop), "gd", learning_rate=lr)
+
+
+@correct("gd, long, into the converged tail")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=4000)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr)), "gd", lr=lr)
+
+
+@correct("gd, diverging to overflow")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=600)
+    lr = rounded(rng.uniform(3, 30) / w.curvature)
+    return deliver(w, train(w, gd(lr)), "gd", lr=lr)
+
+
+@correct("gd, a few steps")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=int(rng.integers(1, 6)))
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr)), "gd", lr=lr)
+
+
+@correct("gd, float32")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    single = w._replace(x=w.x.astype(np.float32), y=w.y.astype(np.float32), start=w.start.astype(np.float32))
+    two, rate = np.float32(2), np.float32(lr)
+
+    def gradient(_: World, theta: Array) -> Array:
+        error = single.y - (theta[0] + theta[1] * single.x)
+        return np.array([-two * np.sum(error), -two * np.sum(error * single.x)], dtype=np.float32)
+
+    return deliver(w, train(single, lambda g, t: rate * g, gradient=gradient), "gd", lr=lr)
+
+
+@correct("gd, rate not declared")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    return deliver(w, train(w, gd(linear_rate(rng, w))), "gd")
+
+
+@correct("gd, a rate for each parameter")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    rates = np.array([rounded(lr * 3), lr])
+    return deliver(w, train(w, lambda g, t: rates * g * 0.3), "gd", lr_b=rates[0] * 0.3, lr_w=rates[1] * 0.3)
+
+
+@correct("gd, rate / (1 + t/50)")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr / (1 + t / 50) * g), "gd", lr=lr)
+
+
+@correct("gd, rate decays by 0.99")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr * 0.99**t * g), "gd", lr=lr, decay=0.99)
+
+
+@correct("gd, rate halves twice")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=300)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr * 0.5 ** (t // 100) * g), "gd", lr=lr)
+
+
+@correct("gd, history without the last state")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr))[:, :-1], "gd", lr=lr)
+
+
+@correct("gd, first state twice")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    path = train(w, gd(lr))
+    return deliver(w, np.concatenate([path[:, :1], path], axis=1), "gd", lr=lr)
+
+
+@correct("gd, array longer than the training")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, np.concatenate([train(w, gd(lr)), np.zeros((2, 40))], axis=1), "gd", lr=lr)
+
+
+for _layout in ("columns", "columns, w first", "rows", "other names", "no names"):
+
+    @correct(f"gd, {_layout}")
+    def _(rng: Random, layout: str = _layout) -> Made:
+        w = world(rng)
+        lr = linear_rate(rng, w)
+        return deliver(w, train(w, gd(lr)), "gd", layout=layout, lr=lr)
+
+
+@correct("sgd, one sample a step, in order")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    path, theta = [w.start], w.start
+    for t in range(w.steps):
+        i = t % len(w.x)
+        error = w.y[i] - (theta[0] + theta[1] * w.x[i])
+        theta = theta + lr * 2 * error * np.array([1.0, w.x[i]])
+        path.append(theta)
+    return deliver(w, np.array(path).T, "sgd", lr=lr)
+
+
+@correct("sgd, one sample a step, at random")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    path, theta = [w.start], w.start
+    for _ in range(w.steps):
+        i = rng.integers(len(w.x))
+        error = w.y[i] - (theta[0] + theta[1] * w.x[i])
+        theta = theta + lr * 2 * error * np.array([1.0, w.x[i]])
+        path.append(theta)
+    return deliver(w, np.array(path).T, "sgd", lr=lr)
+
+
+@correct("sgd, recorded once a pass")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    path, theta = [w.start], w.start
+    for _ in range(w.steps):
+        for x, y in zip(w.x, w.y, strict=True):
+            theta = theta + lr * 2 * (y - (theta[0] + theta[1] * x)) * np.array([1.0, x])
+        path.append(theta)
+    return deliver(w, np.array(path).T, "sgd", lr=lr)
+
+
+@correct("gd, every tenth state")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=600)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr))[:, ::10], "gd", lr=lr)
+
+
+def _with_momentum(name: str, make: Callable[[float, float], Step], keep: Callable[[float], float]) -> None:
+    @correct(name)
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        beta = decay_rate(rng)
+        lr = linear_rate(rng, w, keep=keep(beta))
+        rule = "nesterov" if "nesterov" in name else "momentum"
+        return deliver(
+            w, train(w, make(lr, beta)), rule, lr=lr, **_one(rng.choice(["beta", "momentum", "gamma"]), beta)
+        )
+
+
+_with_momentum("momentum, rate outside", heavy_ball, lambda beta: 1 - beta)
+_with_momentum("momentum, rate inside", lambda lr, beta: heavy_ball(lr, beta, inside=True), lambda beta: 1 - beta)
+_with_momentum("momentum, average", lambda lr, beta: heavy_ball(lr, beta, weight=1 - beta), lambda _: 1.0)
+_with_momentum("nesterov, as torch", nesterov, lambda beta: 1 - beta)
+
+
+@correct("nesterov, gradient ahead")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    beta = decay_rate(rng)
+    lr = linear_rate(rng, w, keep=1 - beta)
+    return deliver(w, lookahead(w, lr, beta), "nesterov", lr=lr, momentum=beta)
+
+
+@correct("momentum, history begins after the first update")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    beta = decay_rate(rng)
+    lr = linear_rate(rng, w, keep=1 - beta)
+    return deliver(
+        w, train(w, heavy_ball(lr, beta))[:, 1:], "momentum", lr=lr, momentum=beta, b=w.start[0], w=w.start[1]
+    )
+
+
+@correct("momentum, not declared")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    beta = decay_rate(rng)
+    lr = linear_rate(rng, w, keep=1 - beta)
+    return deliver(w, train(w, heavy_ball(lr, beta)), "momentum", lr=lr)
+
+
+@correct("momentum, dampened as torch")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    beta, tau = decay_rate(rng), 0.3
+    lr = linear_rate(rng, w, keep=1 - beta)
+    v: Array | None = None
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal v
+        v = g if v is None else beta * v + (1 - tau) * g
+        return lr * v
+
+    return deliver(w, train(w, step), "momentum", lr=lr, momentum=beta, dampening=tau)
+
+
+def _adaptive(name: str, rule: str, make: Callable[[Random, float, World], tuple[Step, dict[str, Any]]]) -> None:
+    @correct(name)
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        lr = step_rate(rng, w)
+        step, declared = make(rng, lr, w)
+        return deliver(w, train(w, step), rule, **({"lr": lr} | declared))
+
+
+def _mean_gradient(w: World, step: Step) -> Step:
+    return lambda g, t: step(g / len(w.x), t)
+
+
+_adaptive("adagrad, no eps", "adagrad", lambda rng, lr, w: (adagrad(lr), {}))
+_adaptive("adagrad, eps outside", "adagrad", lambda rng, lr, w: (adagrad(lr, eps=1e-8), {"eps": 1e-8}))
+_adaptive("adagrad, eps inside", "adagrad", lambda rng, lr, w: (adagrad(lr, eps=1e-6, inside=True), {"epsilon": 1e-6}))
+_adaptive("adagrad, eps not declared", "adagrad", lambda rng, lr, w: (adagrad(lr, eps=1e-7), {}))
+_adaptive("adagrad, starts from 0.1", "adagrad",
+          lambda rng, lr, w: (adagrad(lr, eps=1e-7, inside=True, start=0.1), {"eps": 1e-7}))  # fmt: skip
+_adaptive("adagrad, mean gradient, eps", "adagrad",
+          lambda rng, lr, w: (_mean_gradient(w, adagrad(lr, eps=1e-8)), {"eps": 1e-8}))  # fmt: skip
+_adaptive("adagrad, root of the mean", "adagrad", lambda rng, lr, w: (adagrad(lr, mean=True), {}))
+
+
+@correct("adagrad, one root for the norm")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = step_rate(rng, w) * 5
+    s = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal s
+        s += float(np.sum(g**2))
+        return lr * g / np.sqrt(s)
+
+    return deliver(w, train(w, step), "adagrad", lr=lr)
+
+
+@correct("adagrad, 5000 steps")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=5000)
+    lr = step_rate(rng, w) * 10
+    return deliver(w, train(w, adagrad(lr)), "adagrad", lr=lr)
+
+
+def _rmsprops(name: str, **keywords: Any) -> None:
+    def make(rng: Random, lr: float, w: World) -> tuple[Step, dict[str, Any]]:
+        rho = decay_rate(rng)
+        declared = {str(rng.choice(["rho", "alpha", "decay", "beta"])): rho}
+        if "eps" in keywords:
+            declared["eps"] = keywords["eps"]
+        return rmsprop(lr, rho, **keywords), declared
+
+    _adaptive(name, "rmsprop", make)
+
+
+_rmsprops("rmsprop, starts from zero")
+_rmsprops("rmsprop, starts from the first square", start=None)
+_rmsprops("rmsprop, starts from one", start=1.0)
+_rmsprops("rmsprop, eps outside", eps=1e-8)
+_rmsprops("rmsprop, eps inside", eps=1e-7, inside=True)
+_rmsprops("rmsprop, slides with eps", eps=1e-8, start=None)
+_adaptive("rmsprop, nothing declared but the rate", "rmsprop", lambda rng, lr, w: (rmsprop(lr, decay_rate(rng)), {}))
+_adaptive("rmsprop with momentum", "rmsprop",
+          lambda rng, lr, w: (rmsprop(lr / 5, 0.9, beta=0.5), {"lr": lr / 5, "alpha": 0.9, "momentum": 0.5}))  # fmt: skip
+_adaptive("adam, eps 1e-8", "adam",
+          lambda rng, lr, w: (adam(lr, 0.9, 0.999, eps=1e-8), {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}))  # fmt: skip
+_adaptive("adam, eps hat", "adam",
+          lambda rng, lr, w: (adam(lr, 0.9, 0.999, eps=1e-7, hat=True), {"beta_1": 0.9, "beta_2": 0.999, "eps": 1e-7}))  # fmt: skip
+_adaptive("adam, other betas", "adam", lambda rng, lr, w: (adam(lr, 0.8, 0.95), {"beta1": 0.8, "beta2": 0.95}))
+
+
+@correct("rmsprop, bouncing, 3000 steps")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=3000)
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, rmsprop(lr, 0.9)), "rmsprop", lr=lr, rho=0.9)
+
+
+# -- mistakes --------------------------------------------------------------------------------------
+
+Rule = tuple[Step, dict[str, Any]]
+
+
+def any_rule(rng: Random, w: World) -> Rule:
+    """One of the homework's four rules."""
+    which = rng.integers(4)
+    beta = decay_rate(rng)
+    if which == 0:
+        lr = linear_rate(rng, w)
+        return gd(lr), {"lr": lr}
+    if which == 1:
+        lr = linear_rate(rng, w, keep=1 - beta)
+        return heavy_ball(lr, beta), {"lr": lr, "beta": beta}
+    lr = step_rate(rng, w)
+    if which == 2:
+        return adagrad(lr), {"lr": lr}
+    return rmsprop(lr, beta), {"lr": lr, "rho": beta}
+
+
+def _in_gradient(name: str, change: Callable[[World, Array], Array], *right: str) -> None:
+    @mistake(name)
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        step, declared = any_rule(rng, w)
+        return deliver(w, train(w, step, gradient=change), *right, **declared)
+
+
+def _error(w: World, theta: Array) -> Array:
+    return np.asarray(w.y - (theta[0] + theta[1] * w.x))
+
+
+def _sums(at_b: Array, at_w: Array) -> Array:
+    return np.array([-2.0 * np.sum(at_b), -2.0 * np.sum(at_w)])
+
+
+_in_gradient("gradient: wrong sign", lambda w, th: -slope(w, th), "bug.sign")
+_in_gradient("gradient: wrong sign of b", lambda w, th: slope(w, th) * [-1, 1], "bug.sign-one")
+_in_gradient("gradient: wrong sign of w", lambda w, th: slope(w, th) * [1, -1], "bug.sign-one")
+_in_gradient("gradient: b and w swapped", lambda w, th: slope(w, th)[::-1], "bug.swapped-gradients")
+_in_gradient("gradient: factor x missing", lambda w, th: _sums(_error(w, th), _error(w, th)), "bug.missing-x")
+_in_gradient("gradient: factor x in both", lambda w, th: _sums(_error(w, th) * w.x, _error(w, th) * w.x),
+             "bug.x-in-every-gradient")  # fmt: skip
+_in_gradient("gradient: x squared", lambda w, th: _sums(_error(w, th), _error(w, th) * w.x**2), "bug.x-squared")
+_in_gradient("gradient: product of sums", lambda w, th: _sums(_error(w, th), np.sum(_error(w, th)) * w.x),
+             "bug.product-of-sums", "bug.missing-x")  # fmt: skip
+_in_gradient("gradient: y forgotten", lambda w, th: _sums(-(th[0] + th[1] * w.x), -(th[0] + th[1] * w.x) * w.x),
+             "bug.no-target")  # fmt: skip
+_in_gradient("gradient: y with the wrong sign",
+             lambda w, th: _sums(-w.y - th[0] - th[1] * w.x, (-w.y - th[0] - th[1] * w.x) * w.x), "bug.target-sign")  # fmt: skip
+_in_gradient("gradient: b forgotten", lambda w, th: _sums(w.y - th[1] * w.x, (w.y - th[1] * w.x) * w.x),
+             "bug.prediction-without-b")  # fmt: skip
+_in_gradient("gradient: b with the wrong sign", lambda w, th: _sums(w.y + th[0] - th[1] * w.x, (w.y + th[0] - th[1] * w.x) * w.x),
+             "bug.prediction-sign")  # fmt: skip
+_in_gradient(
+    "gradient: last sample only", lambda w, th: _sums(_error(w, th)[-1], _error(w, th)[-1] * w.x[-1]), "bug.last-sample"
+)
+_in_gradient(
+    "gradient: first sample only", lambda w, th: _sums(_error(w, th)[0], _error(w, th)[0] * w.x[0]), "bug.first-sample"
+)
+_in_gradient("gradient: last sample skipped", lambda w, th: _sums(_error(w, th)[:-1], (_error(w, th) * w.x)[:-1]),
+             "bug.skips-last-sample")  # fmt: skip
+_in_gradient("gradient: first sample skipped", lambda w, th: _sums(_error(w, th)[1:], (_error(w, th) * w.x)[1:]),
+             "bug.skips-first-sample")  # fmt: skip
+_in_gradient("gradient: absolute error", lambda w, th: _sums(np.sign(_error(w, th)), np.sign(_error(w, th)) * w.x),
+             "bug.absolute-error")  # fmt: skip
+_in_gradient(
+    "gradient: error squared", lambda w, th: _sums(_error(w, th) ** 2, _error(w, th) ** 2 * w.x), "bug.error-squared"
+)
+
+
+@mistake("gradient: factor 2 for b only")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr * g * [1.0, 0.5]), "bug.uneven-factor", lr=lr)
+
+
+@mistake("gradient: not reset")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=100)
+    step, declared = any_rule(rng, w)
+    total = np.zeros(2)
+
+    def gradient(w: World, theta: Array) -> Array:
+        nonlocal total
+        total = total + slope(w, theta)
+        return total
+
+    return deliver(w, train(w, step, gradient=gradient), "bug.gradient-not-reset", **declared)
+
+
+@mistake("gradient: of the step before")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    step, declared = any_rule(rng, w)
+    kept = slope(w, w.start)
+
+    def gradient(w: World, theta: Array) -> Array:
+        nonlocal kept
+        used, kept = kept, slope(w, theta)
+        return used
+
+    return deliver(w, train(w, step, gradient=gradient), "bug.stale-gradient", **declared)
+
+
+@mistake("gradient: computed once")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    step, declared = any_rule(rng, w)
+    return deliver(w, train(w, step, gradient=lambda w, _: slope(w, w.start)), "bug.frozen-gradient",
+                   "bug.evenly-spaced", **declared)  # fmt: skip
+
+
+@mistake("gradient: squared")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w) / w.curvature / w.scale
+    return deliver(w, train(w, lambda g, t: lr * g**2), "bug.gradient-squared", lr=lr)
+
+
+@mistake("gradient: absolute")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    step, declared = any_rule(rng, w)
+    return deliver(w, train(w, step, gradient=lambda w, th: np.abs(slope(w, th))), "bug.gradient-absolute", "bug.sign",
+                   "bug.sign-one", **declared)  # fmt: skip
+
+
+@mistake("gradient: one parameter already updated (Gauss-Seidel)")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    first = int(rng.integers(2))
+    lr = linear_rate(rng, w)
+    path, theta = [w.start], w.start.copy()
+    for _ in range(w.steps):
+        theta = theta.copy()
+        theta[first] -= lr * slope(w, theta)[first]
+        theta[1 - first] -= lr * slope(w, theta)[1 - first]
+        path.append(theta)
+    return deliver(w, np.array(path).T, ("bug.gauss-seidel", "bug.gauss-seidel-w-first")[first], lr=lr)
+
+
+@mistake("gradient: Gauss-Seidel in Adagrad")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = step_rate(rng, w)
+    path, theta, s = [w.start], w.start.copy(), np.zeros(2)
+    for _ in range(w.steps):
+        theta = theta.copy()
+        for k in (0, 1):
+            g = slope(w, theta)[k]
+            s[k] += g**2
+            theta[k] -= lr * g / np.sqrt(s[k])
+        path.append(theta)
+    return deliver(w, np.array(path).T, "bug.gauss-seidel", lr=lr)
+
+
+@mistake("update inside the loop over samples")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w) / 3
+    path, theta = [w.start], w.start
+    while len(path) <= w.steps:
+        total = np.zeros(2)
+        for x, y in zip(w.x, w.y, strict=True):
+            total = total - 2.0 * (y - theta[0] - theta[1] * x) * np.array([1.0, x])
+            theta = theta - lr * total
+            path.append(theta)
+    return deliver(w, np.array(path).T, "bug.update-inside-loop", lr=lr)
+
+
+@mistake("assignment instead of -=")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=100)
+    step, declared = any_rule(rng, w)
+    path, theta = [w.start], w.start
+    for t in range(w.steps):
+        theta = -step(slope(w, theta), t)
+        path.append(theta)
+    return deliver(w, np.array(path).T, "bug.assigned", **declared)
+
+
+# mistakes in rules: each returns the rule with the mistake
+
+
+def _in_rule(name: str, make: Callable[[float, float], Step], *right: str, kind: str = "step", decay: str = "") -> None:
+    @mistake(name)
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        rho = decay_rate(rng)
+        while rho == 0.5 and "swapped" in name:  # one half swapped is one half
+            rho = decay_rate(rng)
+        lr = step_rate(rng, w) if kind == "step" else linear_rate(rng, w, keep=1 - rho)
+        if kind == "no root":
+            lr = rounded(lr * w.curvature * w.scale)
+        declared = {"lr": lr} | ({decay: rho} if decay else {})
+        return deliver(w, train(w, make(lr, rho)), *right, **declared)
+
+
+def _accumulating(
+    lr: float,
+    take: Callable[[Array, Array], Array],
+    use: Callable[[Array, Array], Array],
+    *,
+    late: bool = False,
+    start: float = 0.0,
+) -> Step:
+    s = np.full(2, start)
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal s
+        before = s
+        s = take(s, g)
+        return lr * use(g, before if late else s)
+
+    return step
+
+
+def _over_root(g: Array, s: Array) -> Array:
+    return np.asarray(g / np.sqrt(s))
+
+
+_in_rule("adagrad: no root", lambda lr, _: _accumulating(lr, lambda s, g: s + g**2, lambda g, s: g / s),
+         "bug.adagrad-no-root", kind="no root")  # fmt: skip
+_in_rule("adagrad: gradient not squared", lambda lr, _: _accumulating(lr, lambda s, g: s + g, lambda g, s: g / np.sqrt(np.abs(s))),
+         "bug.adagrad-not-squared", "bug.adagrad-absolute")  # fmt: skip
+_in_rule(
+    "adagrad: absolute gradient",
+    lambda lr, _: _accumulating(lr, lambda s, g: s + np.abs(g), _over_root),
+    "bug.adagrad-absolute",
+)
+_in_rule(
+    "adagrad: reset every step", lambda lr, _: _accumulating(lr, lambda s, g: g**2, _over_root), "bug.adagrad-reset"
+)
+_in_rule("adagrad: updated after use", lambda lr, _: _accumulating(lr, lambda s, g: s + g**2, _over_root, late=True, start=1.0),
+         "bug.adagrad-late")  # fmt: skip
+_in_rule("adagrad: accumulator decays", lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + g**2, _over_root),
+         "bug.no-one-minus-rho", decay="decay")  # fmt: skip
+_in_rule("adagrad: no gradient in the step", lambda lr, _: _accumulating(lr, lambda s, g: s + g**2, lambda g, s: 1 / np.sqrt(s)),
+         "bug.no-gradient-factor")  # fmt: skip
+_in_rule("adagrad: gradient squared in the step", lambda lr, _: _accumulating(lr * 0.001, lambda s, g: s + g**2, lambda g, s: 1000 * g**2 / np.sqrt(s)),
+         "bug.gradient-squared", "bug.lr-differs")  # fmt: skip
+_in_rule("rmsprop: weights swapped", lambda lr, rho: _accumulating(lr, lambda s, g: (1 - rho) * s + rho * g**2, _over_root),
+         "bug.rmsprop-swapped", decay="rho")  # fmt: skip
+_in_rule("rmsprop: no (1 - rho)", lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + g**2, _over_root),
+         "bug.no-one-minus-rho", decay="rho")  # fmt: skip
+_in_rule("rmsprop: no root", lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + (1 - rho) * g**2, lambda g, s: g / s),
+         "bug.rmsprop-no-root", decay="rho")  # fmt: skip
+_in_rule("rmsprop: absolute gradient", lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + (1 - rho) * np.abs(g), _over_root),
+         "bug.rmsprop-absolute", decay="rho")  # fmt: skip
+_in_rule("rmsprop: no gradient in the step", lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + (1 - rho) * g**2, lambda g, s: 1 / np.sqrt(s)),
+         "bug.no-gradient-factor", decay="rho")  # fmt: skip
+_in_rule("rmsprop: v += rho v", lambda lr, rho: _accumulating(lr, lambda s, g: s + rho * s + (1 - rho) * g**2, _over_root),
+         "bug.rmsprop-added-twice", decay="rho")  # fmt: skip
+_in_rule("rmsprop: updated after use", lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + (1 - rho) * g**2, _over_root, late=True, start=1.0),
+         "bug.rmsprop-late", decay="rho")  # fmt: skip
+_in_rule("rmsprop: eps outside the division", lambda lr, rho: _accumulating(1.0, lambda s, g: rho * s + (1 - rho) * g**2, lambda g, s: lr * g / np.sqrt(s) + 1e-6),
+         "bug.eps-outside-division", decay="rho")  # fmt: skip
+
+
+def _velocity(lr: float, change: Callable[[Array, Array], Array]) -> Step:
+    v = np.zeros(2)
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal v
+        v = change(v, g)
+        return lr * v
+
+    return step
+
+
+_in_rule("momentum: weights swapped", lambda lr, b: _velocity(lr, lambda v, g: (1 - b) * v + b * g), "bug.momentum-swapped",
+         kind="linear", decay="beta")  # fmt: skip
+_in_rule("momentum: old velocity subtracted", lambda lr, b: _velocity(lr, lambda v, g: -b * v + g), "bug.momentum-sign",
+         kind="linear", decay="momentum")  # fmt: skip
+_in_rule(
+    "momentum: climbs",
+    lambda lr, b: _velocity(-lr, lambda v, g: b * v + g),
+    "bug.sign",
+    kind="linear",
+    decay="momentum",
+)
+_in_rule("momentum: rate applied twice", lambda lr, b: _velocity(lr, lambda v, g: b * v + lr * g), "bug.lr-twice",
+         kind="linear", decay="momentum")  # fmt: skip
+_in_rule("momentum: above one", lambda lr, _: _velocity(lr, lambda v, g: 1.05 * v + g), "bug.momentum-above-one", "verify.estimated",
+         kind="linear")  # fmt: skip
+
+
+@mistake("adagrad: one accumulator for both")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = step_rate(rng, w)
+    s = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal s
+        s += float(g[0] ** 2)
+        at_b = lr * g[0] / np.sqrt(s)
+        s += float(g[1] ** 2)
+        return np.array([at_b, lr * g[1] / np.sqrt(s)])
+
+    return deliver(w, train(w, step), "bug.adagrad-shared", lr=lr)
+
+
+@mistake("momentum: one velocity for both")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    beta = decay_rate(rng)
+    lr = linear_rate(rng, w, keep=1 - beta) / 3
+    v = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal v
+        v = beta * v + float(g[0])
+        at_b = lr * v
+        v = beta * v + float(g[1])
+        return np.array([at_b, lr * v])
+
+    return deliver(w, train(w, step), "bug.momentum-shared", lr=lr, beta=beta)
+
+
+# mistakes with the rate
+
+
+@mistake("rate: ten times the declared one")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    while len(w.x) == 10:  # there it is the same as another scale of the loss
+        w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr)), "bug.lr-differs", lr=rounded(lr / 10))
+
+
+@mistake("rate: Adagrad with another than declared")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, adagrad(lr)), "bug.lr-differs", lr=rounded(lr * 3))
+
+
+@mistake("rate: gradient normalised")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr * g / np.linalg.norm(g)), "bug.normalised-gradient", lr=lr)
+
+
+@mistake("rate: random in every step")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr * rng.uniform(0.5, 1) * g), "bug.rate-varies", lr=lr)
+
+
+@mistake("steps clipped")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    limit = rounded(0.2 * float(np.max(np.abs(np.diff(train(w, gd(lr)))))))
+    return deliver(w, train(w, lambda g, t: np.clip(lr * g, -limit, limit)), "bug.clipped", lr=lr)
+
+
+# mistakes with the record, and fakes
+
+
+def honest(rng: Random, *, steps: int | None = None) -> tuple[World, Array, dict[str, Any]]:
+    """A correct run, to be spoilt."""
+    w = world(rng, steps=steps)
+    step, declared = any_rule(rng, w)
+    return w, train(w, step), declared
+
+
+@mistake("record: one point edited")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    k = int(rng.integers(12, path.shape[1] - 5))
+    path[int(rng.integers(2)), k] += w.scale * 1e-3
+    return deliver(w, path, "bug.edited-point", **declared)
+
+
+@mistake("record: b before and w after the update")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    return deliver(w, np.stack([path[0, :-1], path[1, 1:]]), "bug.torn-pair", **declared)
+
+
+@mistake("record: rounded to 4 decimals")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    return deliver(w, np.round(path, 4), "bug.rounded", **declared)
+
+
+@mistake("record: same object in every entry")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    return deliver(w, np.repeat(path[:, -1:], path.shape[1], axis=1), "bug.never-moves", **declared)
+
+
+@mistake("record: noisy")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    return deliver(w, path + rng.normal(0, 1e-6 * w.scale, path.shape), "verify.unexplained", **declared)
+
+
+@mistake("record: smoothed")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    smooth = np.stack([np.convolve(row, np.ones(5) / 5, mode="valid") for row in path])
+    return deliver(w, smooth, "verify.unexplained", "bug.leaves-rule", **declared)
+
+
+@mistake("record: another data set")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    other = w._replace(y=np.round(w.y + rng.normal(0, 1, len(w.y)), 2))
+    return deliver(other, path, "verify.unexplained", **declared)
+
+
+@mistake("record: b of one run, w of another")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    other = train(w._replace(start=w.start + 1), gd(linear_rate(rng, w) * 0.9))
+    return deliver(w, np.stack([path[0], other[1]]), "verify.unexplained", **declared)
+
+
+@mistake("fake: evenly spaced")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    made = np.stack([np.linspace(row[0], row[-1], len(row)) for row in path])
+    return deliver(w, made, "bug.evenly-spaced", **declared)
+
+
+@mistake("fake: exponential")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    best = np.array([1.0, 2.0]) * w.scale
+    t = np.arange(path.shape[1])
+    made = np.stack([c + (s - c) * np.exp(-t / k) for c, s, k in zip(best, w.start, (40.0, 25.0), strict=True)])
+    return deliver(w, made, "bug.exponential", **declared)
+
+
+@mistake("fake: straight line with noise")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    made = np.stack([np.linspace(row[0], row[-1], len(row)) for row in path]) + rng.normal(
+        0, 0.01 * w.scale, path.shape
+    )
+    return deliver(w, made, "verify.unexplained", **declared)
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """What was said of the draws of one kind."""
+
+    name: str
+    verdicts: Counter[str]
+    named: int
+    wrong: Counter[str]
+    seconds: float
+
+
+def outcome(match: Match | None) -> tuple[str, str]:
+    """The verdict and the name that was given."""
+    if match is None:
+        return "none", "none"
+    return match.verdict, match.diagnosis.id if match.diagnosis else str(match.rule)
+
+
+def rows(kinds: dict[str, Kind], *, draws: int, seed: int) -> Iterator[Row]:
+    """Draw every kind and judge it."""
+    for number, (name, kind) in enumerate(kinds.items()):
+        verdicts: Counter[str] = Counter()
+        wrong: Counter[str] = Counter()
+        named, spent = 0, 0.0
+        for draw in range(draws):
+            made = kind(np.random.default_rng([seed, number, draw]))
+            begun = time.process_time()
+            verdict, said = outcome(judge(made))
+            spent += time.process_time() - begun
+            verdicts[verdict] += 1
+            named += said in made.right
+            wrong[said] += said not in made.right
+        yield Row(name, verdicts, named, +wrong, spent / draws)
+
+
+def line(row: Row, *, draws: int) -> str:
+    """One row of the table."""
+    verdicts = ", ".join(f"{count} {name}" for name, count in row.verdicts.most_common())
+    wrong = ", ".join(f"{count} {name}" for name, count in row.wrong.most_common())
+    return f"{row.name:52} {verdicts:44} {row.named:2}/{draws} {row.seconds * 1e3:5.0f}  {wrong}"
+
+
+def summary(found: list[Row]) -> str:
+    """All rows in one line."""
+    total: Counter[str] = sum((row.verdicts for row in found), Counter())
+    right = sum(row.named for row in found)
+    return (
+        f"{len(found)} kinds, {total.total()} runs: {dict(total)}; named rightly: {right / max(total.total(), 1):.1%}"
+    )
+
+
+def main() -> None:
+    """Run the battery and print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="kinds whose name contains this")
+    options = parser.parse_args()
+    for title, kinds in (("Correct runs", CORRECT), ("Mistakes and fakes", MISTAKES)):
+        chosen = {name: kind for name, kind in kinds.items() if options.only in name}
+        print(f"\n{title}\n\n{'kind':52} {'verdicts':44} right    ms  otherwise called", flush=True)
+        found = []
+        for row in rows(chosen, draws=options.draws, seed=options.seed):
+            found.append(row)
+            print(line(row, draws=options.draws), flush=True)
+        print(summary(found))
+
+
+if __name__ == "__main__":
+    main()
