@@ -191,6 +191,18 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
             read(path, limits=Limits())
 
 
+def test_a_file_that_breaks_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    path = tmp_path / "homework.ipynb"
+    path.write_text(raw(), encoding="utf-8")
+    monkeypatch.setattr(Path, "read_bytes", broken)
+
+    with pytest.raises(UnreadableError, match="Input/output error"):
+        read(path, limits=Limits())
+
+
 def test_a_refusal_crosses_processes_whole() -> None:
     with pytest.raises(UnreadableError) as caught:
         parse("")

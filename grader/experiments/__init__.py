@@ -16,18 +16,21 @@ def experiments(evidence: Evidence) -> tuple[Experiment, ...]:
     """List every changed hyperparameter, run by run, with what was measured and what the student says of it."""
     made = trials(evidence)
     said = statements(evidence.prose)
-    return tuple(_experiment(trial, made, said, evidence) for trial in made)
+    training = _training(evidence)
+    return tuple(_experiment(trial, made, said, training, evidence) for trial in made)
 
 
-def _experiment(trial: Trial, made: tuple[Trial, ...], said: tuple[Statement, ...], evidence: Evidence) -> Experiment:
-    start, stop = _surroundings(trial, evidence)
-    near = [each for each in said if start < each.cell < stop and _own(each, trial, evidence)]
-    summary = [
-        each for each in said if each.cell >= stop and each.cell > _training(evidence)[-1] and names_value(trial, each)
-    ]
+def _experiment(
+    trial: Trial,
+    made: tuple[Trial, ...],
+    said: tuple[Statement, ...],
+    training: tuple[int, ...],
+    evidence: Evidence,
+) -> Experiment:
+    start, stop = _surroundings(trial, training)
     beside = [t for t in made if start <= t.cell <= stop]
     others = (*evidence.base_matches, *evidence.matches)
-    words = explanation(trial, (*near, *summary), trials=made, beside=beside, others=others)
+    words = explanation(trial, _about(trial, said, training), trials=made, beside=beside, others=others)
     run = trial.run
     return Experiment(
         name=trial.name,
@@ -37,7 +40,7 @@ def _experiment(trial: Trial, made: tuple[Trial, ...], said: tuple[Statement, ..
         effect=effect(run, trial.reference, name=trial.name) if run else None,
         steps=run.steps if run else None,
         final_loss=run.final_loss if run else None,
-        illustrated=_illustrated(trial, evidence),
+        illustrated=_illustrated(trial, stop, evidence),
         explained=words.explained,
         claim=words.claim,
         quote=words.quote,
@@ -47,34 +50,39 @@ def _experiment(trial: Trial, made: tuple[Trial, ...], said: tuple[Statement, ..
 # -- what is near ------------------------------------------------------------------------------------
 
 
-def _training(evidence: Evidence) -> list[int]:
+def _training(evidence: Evidence) -> tuple[int, ...]:
     """List the cells in which something is trained."""
-    return sorted({run.cell for run in evidence.matches} | {change.cell for change in evidence.changes})
+    return tuple(sorted({run.cell for run in evidence.matches} | {change.cell for change in evidence.changes}))
 
 
-def _surroundings(trial: Trial, evidence: Evidence) -> tuple[int, int]:
-    """Return the training cells before and after; what stands after the last one may sum up all of them."""
-    cells = _training(evidence)
-    earlier = [cell for cell in cells if cell < trial.cell]
-    later = [cell for cell in cells if cell > trial.cell]
+def _surroundings(trial: Trial, training: tuple[int, ...]) -> tuple[int, int]:
+    """Return the training cells before and after."""
+    earlier = [cell for cell in training if cell < trial.cell]
+    later = [cell for cell in training if cell > trial.cell]
     return (earlier[-1] if earlier else 0), (later[0] if later else 10**9)
 
 
-def _own(statement: Statement, trial: Trial, evidence: Evidence) -> bool:
-    """Comments of another training cell speak of that cell."""
-    return statement.cell == trial.cell or statement.cell not in _training(evidence)
+def _about(trial: Trial, said: tuple[Statement, ...], training: tuple[int, ...]) -> list[Statement]:
+    """Choose what stands between the training cells around a change, and what sums up by its value at the end.
+
+    Comments of another training cell speak of that cell.
+    """
+    start, stop = _surroundings(trial, training)
+    others = set(training) - {trial.cell}
+    near = [each for each in said if start < each.cell < stop and each.cell not in others]
+    summary = [each for each in said if each.cell >= stop and each.cell > training[-1] and names_value(trial, each)]
+    return near + summary
 
 
 # -- whether it is shown -------------------------------------------------------------------------------
 
 
-def _illustrated(trial: Trial, evidence: Evidence) -> bool:
+def _illustrated(trial: Trial, stop: int, evidence: Evidence) -> bool:
     """Say whether the run's cell, or one before the next training, shows a figure or prints a number.
 
     A later cell counts as well when it shows a figure and uses the names that hold the run's history.
     """
     cells = {cell.index: cell for cell in evidence.run.cells} if evidence.run else {}
-    _, stop = _surroundings(trial, evidence)
     if any(_shows(run) for index, run in cells.items() if trial.cell <= index < stop):
         return True
     names = _roots(trial.run.names) if trial.run else set()

@@ -17,6 +17,8 @@ from grader.experiments.words import Said
 from grader.model import Claim, Match, Prose
 
 LONGEST_QUOTE = 300
+MOST_STATEMENTS = 100  # about one change; judging stays quick whatever is handed in
+MOST_COMPARED = 20
 OPPOSITE: dict[Said, Said] = {"faster": "slower", "slower": "faster", "closer": "farther", "farther": "closer"}
 
 
@@ -74,10 +76,13 @@ def explanation(
     others: Sequence[Match],
 ) -> Explanation:
     """Judge the sentences near a change among all `trials`; `others` are the runs that may be compared with it."""
-    about = [each for each in near if is_about(trial, each, trials)]
+    values = {number(value) for t in trials if t.name == trial.name for value in (t.before, t.after)}
+    known = frozenset(value for value in values if value is not None)
+    about = [each for each in near[:MOST_STATEMENTS] if _is_about(trial, each, known)]
     if not about:
         return Explanation(False, "none", "")
-    verdicts = [(_claim(trial, each, beside, others), each.sentence) for each in about]
+    compared = _comparisons(trial, others)
+    verdicts = [(_claim(trial, each, beside, compared), each.sentence) for each in about]
     claim = _together({claim for claim, _ in verdicts})
     quote = next((sentence for c, sentence in verdicts if c == claim), verdicts[0][1])
     return Explanation(True, claim, quote[:LONGEST_QUOTE])
@@ -92,17 +97,15 @@ def _together(claims: set[Claim]) -> Claim:
 # -- what a sentence is about ------------------------------------------------------------------------
 
 
-def is_about(trial: Trial, statement: Statement, trials: Sequence[Trial]) -> bool:
-    """Say whether a sentence names the changed hyperparameter (and no other value of it) and an effect."""
+def _is_about(trial: Trial, statement: Statement, known: frozenset[float]) -> bool:
+    """Say whether a sentence names an effect and the hyperparameter, and no other of its known values alone."""
     if not any(words.effects(clause) for clause in words.clauses(statement.sentence)):
         return False
     if not _names(trial, statement.subject) or _other_rule(trial, statement.subject):
         return False
     said = words.values(statement.subject)
-    mine = number(trial.after)
-    known = {number(v) for t in trials if t.name == trial.name for v in (t.before, t.after)} - {None}
     named = [value for value in known if any(close(value, s) for s in said)]
-    return not named or any(close(mine, value) for value in named)
+    return not named or any(close(number(trial.after), value) for value in named)
 
 
 def _names(trial: Trial, text: str) -> bool:
@@ -126,10 +129,10 @@ def _other_rule(trial: Trial, text: str) -> bool:
 # -- what it says, against what was measured -----------------------------------------------------------
 
 
-def _claim(trial: Trial, statement: Statement, trials: Sequence[Trial], others: Sequence[Match]) -> Claim:
+def _claim(trial: Trial, statement: Statement, trials: Sequence[Trial], comparisons: tuple[Comparison, ...]) -> Claim:
     if trial.run is None or trial.run.effect is None or trial.name == "data":
         return "not-judged"
-    return _together(set(_answers(trial, statement, trials, _comparisons(trial, others))))
+    return _together(set(_answers(trial, statement, trials, comparisons)))
 
 
 def _comparisons(trial: Trial, others: Sequence[Match]) -> tuple[Comparison, ...]:
@@ -139,7 +142,7 @@ def _comparisons(trial: Trial, others: Sequence[Match]) -> tuple[Comparison, ...
         return ()
     alike = [o for o in others if o is not run and o.rule == run.rule]
     unique = {id(other): other for other in (*([trial.reference] if trial.reference else []), *alike)}
-    return tuple(comparison(run, other) for other in unique.values())
+    return tuple(comparison(run, other) for other in list(unique.values())[:MOST_COMPARED])
 
 
 def _answers(

@@ -7,6 +7,7 @@ regular expression a Chinese character is a word character, so that a boundary w
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 Said = Literal[
@@ -267,6 +268,8 @@ DOWN = _list(
     """,
 )
 
+CACHE = 2048  # the same few sentences are read for every change
+
 # -- sentences, clauses, comparisons ---------------------------------------------------------------------
 
 _SENTENCE = re.compile(
@@ -292,12 +295,14 @@ def sentences(text: str) -> tuple[str, ...]:
     return tuple(part.strip(" \t*#>-|") for part in _SENTENCE.split(text) if part and part.strip(" \t*#>-|"))
 
 
+@lru_cache(CACHE)
 def clauses(sentence: str) -> tuple[str, ...]:
     """Cut a sentence where its subject or its direction may turn; a comma inside a number stays."""
     whole = re.sub(r"(?<=\d),(?=\d{3})", "", sentence)
     return tuple(part.strip() for part in _CLAUSE.split(whole) if part and part.strip())
 
 
+@lru_cache(CACHE)
 def apart(sentence: str) -> tuple[str, str]:
     """Part a comparison into what is spoken of and what it is compared with."""
     objects = " ".join(match.group() for match in _OBJECT.finditer(sentence))
@@ -319,6 +324,7 @@ _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _UNITS = {"萬": 1e4, "万": 1e4, "千": 1e3, "百萬": 1e6, "百万": 1e6, "k": 1e3, "million": 1e6}
 
 
+@lru_cache(CACHE)
 def values(text: str) -> frozenset[float]:
     """Read the numbers of a text: 1e-6, 0.000001, 10^-6, 10⁻⁶, 2×10^-7, 200,000 and 20萬; but no "10 times"."""
     spelled = re.sub(r"10([⁻⁰¹²³⁴-⁹]+)", lambda m: "10^" + m.group(1).translate(_SUPERSCRIPT), text)
@@ -349,6 +355,7 @@ def _plain(match: re.Match[str]) -> float | None:
 # -- what a clause says ------------------------------------------------------------------------------------
 
 
+@lru_cache(CACHE)
 def effects(text: str) -> tuple[Said, ...]:
     """List what a clause says happened; "converges faster" is about speed, "does not converge" about arriving."""
     found: list[Said] = []
@@ -363,6 +370,7 @@ def effects(text: str) -> tuple[Said, ...]:
     return tuple(found)
 
 
+@lru_cache(CACHE)
 def negated(text: str, effect: Said) -> bool:
     """Say whether an effect's word stands shortly after a negation."""
     match = EFFECTS[effect].search(text)
@@ -372,6 +380,7 @@ def negated(text: str, effect: Said) -> bool:
     return NEGATION.search(before) is not None or NEGATION.search(text[match.end() : match.end() + 2]) is not None
 
 
+@lru_cache(CACHE)
 def direction(text: str, name: str) -> int:
     """Say whether a text speaks of a larger (1) or smaller (-1) hyperparameter; 0 where neither or both are near it."""
     for effect in ("faster", "slower", "closer", "farther"):

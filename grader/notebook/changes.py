@@ -8,12 +8,17 @@ import re
 import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from msgspec.structs import replace
 
 from grader.model import Cell, Change, Notebook, Prose
 from grader.notebook.constants import called, modules
 from grader.notebook.source import plain, tree
 from grader.notebook.training import Site, sites
 
+MAX_CHANGES = 60
+MAX_LINES, MAX_LINE = 1_000, 2_000  # of prose: more than anybody reads, and no more than judging takes lightly
 ADAPTIVE = ("adagrad", "rmsprop", "adam")
 ONLY_THEIRS = ("momentum", "rho", "eps", "beta1", "beta2", "batch")  # what the handed-out rules need not have
 
@@ -28,7 +33,7 @@ def changes(base: Notebook, theirs: Notebook) -> tuple[Change, ...]:
     if not known:
         return ()
     found = [change for site in sites(modules(theirs)) for change in _differences(_nearest(known, site), site)]
-    return tuple({(c.name, c.cell, c.before, c.after): c for c in found}.values())
+    return tuple({(c.name, c.cell, c.before, c.after): c for c in found}.values())[:MAX_CHANGES]
 
 
 def _nearest(known: tuple[Site, ...], site: Site) -> Site:
@@ -91,7 +96,8 @@ def own_prose(base: Notebook, theirs: Notebook) -> tuple[int, ...]:
 def prose(base: Notebook, theirs: Notebook) -> tuple[Prose, ...]:
     """List what the student wrote for people: lines of text cells, comments and printed sentences of their own."""
     given = {_squeezed(line.text) for cell in base.cells for line in _prose(cell)}
-    return tuple(line for cell in theirs.cells for line in _prose(cell) if _squeezed(line.text) not in given)
+    own = (line for cell in theirs.cells for line in _prose(cell) if _squeezed(line.text) not in given)
+    return tuple(replace(line, text=line.text[:MAX_LINE]) for line in islice(own, MAX_LINES))
 
 
 def _squeezed(text: str) -> str:

@@ -16,6 +16,7 @@ _KINDS = {"code": "code", "markdown": "markdown", "raw": "raw", "heading": "mark
 
 _REASONS = {
     "notebook.missing": ("There is no such file.", "Hand in the .ipynb file itself."),
+    "notebook.unopenable": ("The notebook file cannot be opened: {why}.", "Check the file and hand in again."),
     "notebook.too-large": (
         "The notebook has {found} MB; {allowed} MB are allowed.",
         "Clear the outputs (Edit > Clear All Outputs), save and hand in again.",
@@ -98,7 +99,8 @@ def read(path: Path, *, limits: Limits) -> Notebook:
     except UnreadableError as error:
         raise UnreadableError(error.problem, where=str(path)) from error
     except OSError as error:
-        raise GraderError(f"The notebook cannot be opened: {error.strerror}.", where=str(path)) from error
+        problem = message("notebook.unopenable", why=error.strerror or type(error).__name__)
+        raise UnreadableError(problem, where=str(path)) from error
 
 
 def parse(text: str) -> Notebook:

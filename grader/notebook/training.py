@@ -110,6 +110,9 @@ class _Walk:
     def statements(self, body: Sequence[ast.stmt], env: Env, depth: int) -> Iterator[ast.stmt]:
         """Flatten a loop's body, with the bodies of the notebook's functions that it calls."""
         for node in body:
+            self.visits += 1
+            if self.visits > MAX_VISITS:
+                return
             if isinstance(node, ast.If):
                 taken = _branch(node.test, env)
                 yield from self.statements(node.body if taken is not False else [], env, depth)
