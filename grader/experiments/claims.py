@@ -151,7 +151,7 @@ def _answers(
     """Judge clause by clause; a clause without a subject of its own inherits the one before it."""
     subject = statement.subject if statement.subject != statement.sentence else ""
     for clause in words.clauses(statement.sentence):
-        if _named(words.apart(clause)[0]) or not subject:
+        if _named(words.apart(clause)[0]):
             subject = clause
         said = words.effects(clause)
         if said:
