@@ -35,7 +35,8 @@ from grader.model import (
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Topic = Literal["sgd", "momentum", "adagrad", "rmsprop"]
-PROPER_NAMES = {"sgd": "SGD", "momentum": "Momentum", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+# Notices of a report that holds more than its number of pages says.
+MORE_THAN_PAGES = ("large-page", "small-text")
 
 
 class Case(Record, frozen=True, kw_only=True):
@@ -234,6 +235,10 @@ def report_pages(case: Case, *, limit: Count = 3) -> Finding:
     if len(counts) < 2 or len(known) != 1 or not found:
         told = ", ".join(f"{engine}: {'-' if count is None else count}" for engine, count in sorted(counts.items()))
         return _finding("report-pages", Verdict.REVIEW, message("pages.undecided", counts=told or "-"))
+    more_than_it_seems = next((p for p in _report(case).problems if p.id in MORE_THAN_PAGES), None)
+    if found <= limit and more_than_it_seems:
+        what = message(f"pages.{more_than_it_seems.id}", found=found, limit=limit, size=more_than_it_seems.text)
+        return _finding("report-pages", Verdict.REVIEW, what, where=Where(page=more_than_it_seems.page))
     hint = message("pages.hint", over=found - limit) if found > limit else None
     return _judged(
         "report-pages", 1.0 if found <= limit else 0.0, message("pages.count", found=found, limit=limit), hint=hint
@@ -244,14 +249,18 @@ def topic_covered(case: Case, *, topic: Topic) -> Finding:
     """The report introduces a topic: how it works, and at least two things about it."""
     covered = next((c for c in case.coverage if c.topic == topic), None)
     if covered is None:
-        return _finding("topic-covered", Verdict.REVIEW, message("topic.unread", topic=PROPER_NAMES[topic]))
+        return _finding("topic-covered", Verdict.REVIEW, message("topic.unread", topic=topic))
     verdict = {"covered": Verdict.PASS, "missing": Verdict.FAIL}.get(covered.status, Verdict.REVIEW)
+    if verdict is Verdict.FAIL and not covered.certain:
+        return _finding(
+            "topic-covered", Verdict.REVIEW, message("topic.unread", topic=topic), details=covered.questions
+        )
     page = covered.evidence[0].page if covered.evidence else None
     hint = None if verdict is Verdict.PASS else message(f"topic.hint-{topic}")
     return _finding(
         "topic-covered",
         verdict,
-        message(f"topic.{covered.status}", topic=PROPER_NAMES[topic]),
+        message(f"topic.{covered.status}", topic=topic),
         hint=hint,
         where=Where(page=page) if page else None,
         details=covered.questions,

@@ -19,6 +19,7 @@ from grader.model import (
     LossMatch,
     Match,
     Notebook,
+    Problem,
     ReportFacts,
     Run,
     RunVerdict,
@@ -302,6 +303,20 @@ def test_pages_are_judged_only_where_two_engines_agree(pages: dict[str, int | No
     finding = judge("report-pages", _case(report=replace(REPORT, pages=pages)), limit=3)
 
     assert finding.verdict is verdict
+
+
+@pytest.mark.parametrize("notice", ["large-page", "small-text"])
+def test_pages_that_hold_more_than_a_page_go_to_a_person(notice: str) -> None:
+    report = replace(REPORT, problems=(Problem(id=notice, page=1, text="A0"),))
+
+    assert judge("report-pages", _case(report=report), limit=3).verdict is Verdict.REVIEW
+    assert judge("report-pages", _case(report=report), limit=2).verdict is Verdict.FAIL
+
+
+def test_a_topic_may_stand_where_nobody_could_read() -> None:
+    case = Case(evidence=EVIDENCE, coverage=(Coverage(topic="sgd", status="missing", certain=False),))
+
+    assert judge("topic-covered", case, topic="sgd").verdict is Verdict.REVIEW
 
 
 @pytest.mark.parametrize(
