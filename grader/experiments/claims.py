@@ -241,7 +241,7 @@ def _against(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) ->
         case "closer" | "farther":
             return _height(effect, comparisons, state)
         case "no-change":
-            return _no_change(comparisons, state)
+            return _no_change(trial, comparisons, state)
 
 
 def _speed(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
@@ -273,11 +273,14 @@ def _height(effect: Said, comparisons: tuple[Comparison, ...], state: str | None
     return "contradicts" if min(heights) >= CLEARLY else "not-judged"
 
 
-def _no_change(comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
+def _no_change(trial: Trial, comparisons: tuple[Comparison, ...], state: str | None) -> Claim:
     if state == "diverging":
         return "contradicts"
-    same = [c for c in comparisons if c.height is not None and FASTER <= c.height <= SLOWER]
-    return "agrees" if same else "not-judged"
+    first = comparisons[0] if comparisons else None
+    if first is None or first.height is None or not FASTER <= first.height <= SLOWER:
+        return "not-judged"
+    as_fast = first.speed is None or FASTER <= first.speed <= SLOWER
+    return "agrees" if trial.name == "iteration" or as_fast else "not-judged"
 
 
 def _negated(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) -> Claim:
