@@ -96,7 +96,7 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
     "no-change": _list(
         r"""
         no (?:visible |obvious |significant |noticeable |real |big |clear )?(?:changes?|differences?|effects?|impact)
-        (?:almost |nearly |about |exactly |practically )?the same
+        (?:almost |nearly |about |exactly |practically )?(?<!reach )(?<!reaches )(?<!reached )the same
         similar(?:ly)?|identical|unchanged
         (?:does|do|did)(?: not|n't) (?:change|matter|make a difference)
         hardly (?:changes?|differs?)
