@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader import sandbox
-from grader.model import GraderError, Isolation, Limits
+from grader.model import GraderError, Isolation, Limits, to_json
 from grader.sandbox import bare, environment, rooms, syscalls
 from grader.sandbox import limits as bounds
 
@@ -59,6 +61,13 @@ def survivors(marker: str) -> list[int]:
         except OSError:
             continue
     return [pid for pid in found if pid != os.getpid()]
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 20
+    while not true() and time.monotonic() < until:
+        time.sleep(0.02)
+    return true()
 
 
 def test_probe_names_the_strongest_level_that_really_ran() -> None:
@@ -329,6 +338,50 @@ subprocess.Popen([sys.executable, "-I", "-c", {DAEMON!r}, {marker!r}], **quiet)
 """
     assert jailed(code, isolation).outcome == "done"
     assert survivors(marker) == []
+
+
+@pytest.mark.slow
+def test_limits_alone_still_end_a_program_with_its_children_and_say_what_they_are() -> None:
+    limits_alone = working("process-limits")
+    marker = f"descent-marker-{os.getpid()}-{time.monotonic_ns()}"
+    code = f"""
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-I", "-c", {DAEMON!r}, {marker!r}], start_new_session=True)
+print(os.getcwd(), flush=True)
+while True: pass
+"""
+    finished = jailed(code, limits_alone, seconds=1)
+
+    assert (limits_alone.network, limits_alone.seccomp, limits_alone.landlock) == ("open", False, None)
+    assert (finished.outcome, finished.stdout.strip().endswith(b"/home")) == ("timeout", True)
+    assert survivors(marker) == []
+
+
+@pytest.mark.slow
+def test_a_jail_does_not_outlive_a_grader_that_is_killed(isolation: Isolation, tmp_path: Path) -> None:
+    marker = f"descent-marker-{os.getpid()}-{time.monotonic_ns()}"
+    inside = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-I", "-c", {DAEMON!r}, {marker!r}], start_new_session=True)
+time.sleep(1000)
+"""
+    grader = f"""
+import sys
+from grader import sandbox
+from grader.model import Isolation, Limits, from_json
+isolation = from_json({to_json(isolation)!r}, Isolation)
+sandbox.run([sys.executable, "-I", "-c", {inside!r}], isolation=isolation, limits=Limits(), inputs={{}},
+            seconds=1000, output_bytes=1000)
+"""
+    (tmp_path / "killed.py").write_text(grader, encoding="utf-8")
+    process = subprocess.Popen([sys.executable, tmp_path / "killed.py"])
+    try:
+        assert soon(lambda: len(survivors(marker)) == 2)  # the program and its daemon
+    finally:
+        process.kill()
+        process.wait()
+
+    assert soon(lambda: survivors(marker) == [])
 
 
 def test_a_fork_bomb_stops_at_the_limit(isolation: Isolation) -> None:
