@@ -83,23 +83,26 @@ class Capture:
         scalars: list[Any] = []
         skipped: list[Any] = []
         met: set[int] = set()
-        for name, thing, source in reach(self._namespace):
+        for name, thing, source, owner in reach(self._namespace):
             value = scalar(thing)
             if value is not None:
                 scalars.append((name, value))
             elif id(thing) not in met and len(series) < MOST_SERIES:
-                met.add(id(thing))
-                entry = self._new(name, thing, source, budget, skipped)
+                if owner == id(thing):
+                    met.add(owner)  # one thing under two names is told once; a made one's identity means nothing
+                entry = self._new(name, thing, source, owner, budget, skipped)
                 if entry is not None:
                     series.append(entry)
                     budget -= len(entry[-1])
         return series, scalars[:MOST_SCALARS], skipped
 
-    def _new(self, name: str, thing: Any, source: str, budget: int, skipped: list[Any]) -> tuple[Any, ...] | None:
+    def _new(
+        self, name: str, thing: Any, source: str, owner: int, budget: int, skipped: list[Any]
+    ) -> tuple[Any, ...] | None:
         """Turn one thing into a series, unless it is none, or is known, or is too big."""
-        mark = fingerprint(thing)
+        mark = fingerprint(thing, owner)
         known, digest = self._seen.get(name, (None, b""))
-        if mark is not None and same(mark, known):
+        if same(mark, known):
             return None
         try:
             shape = likely_shape(thing)
@@ -115,7 +118,7 @@ class Capture:
             return None
         rows, columns, data = found
         new = blake2b(data, digest_size=16).digest() + pack("<qq", rows, columns)
-        unmoved = known is not None and mark is not None and known[0] == mark[0]
+        unmoved = known is not None and known[0] == mark[0]
         self._seen[name] = (mark, new)
         if new != digest:
             return name, source, rows, columns, 0, data
@@ -125,61 +128,76 @@ class Capture:
 # -- where numbers may be --------------------------------------------------------------------------
 
 
-def reach(namespace: dict[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Go through what the notebook's names hold, each thing with the expression that reaches it."""
+def reach(namespace: dict[str, Any]) -> Iterator[tuple[str, Any, str, int]]:
+    """Go through what the notebook's names hold, each thing with the expression that reaches it.
+
+    The last part is the identity of what is really kept: a column that is made by looking is new at every look.
+    """
     for name, thing in list(islice(namespace.items(), MOST_NAMES)):
         if isinstance(name, str) and not name.startswith("_") and name not in IGNORED:
-            yield from _inside(name, thing, "n", DEEPEST)
+            yield from _inside(name, thing, "n", DEEPEST, id(thing))
 
 
-def _inside(name: str, thing: Any, source: str, depth: int) -> Iterator[tuple[str, Any, str]]:
-    yield name, thing, source
+def _inside(name: str, thing: Any, source: str, depth: int, owner: int) -> Iterator[tuple[str, Any, str, int]]:
+    yield name, thing, source, owner
     if depth > 0:
         for step, inner, how in islice(_parts(thing), MOST_ITEMS):
             if len(name) + len(step) <= 200:
-                yield from _inside(name + step, inner, how, depth - 1)
+                made = how == "m" or owner != id(thing)
+                yield from _inside(name + step, inner, how.replace("m", "c"), depth - 1, owner if made else id(inner))
 
 
 def _parts(thing: Any) -> Iterator[tuple[str, Any, str]]:
-    """Say what a container holds and how Python reaches it."""
+    """Say what a container holds and how Python reaches it: kept in a container, an attribute, or made by looking."""
     kind = type(thing)
-    if kind is dict:
-        return _entries(thing, list(islice(thing, MOST_ITEMS)))
+    if issubclass(kind, dict):
+        return _entries(dict(islice(dict.items(thing), MOST_ITEMS)))
     if kind in SEQUENCES:
         return _items(thing)
     if _is(kind, "numpy", "ndarray"):
         return _rows(thing)
     if _is(kind, "pandas", "DataFrame"):
-        return _entries(thing, list(thing.columns)[:WIDEST])
+        return _entries({key: thing[key] for key in list(thing.columns)[:WIDEST]}, "m")
     if kind is SimpleNamespace or kind.__module__ == "__main__":
         return _attributes(thing)
     return iter(())
 
 
-def _entries(thing: Any, keys: list[Any]) -> Iterator[tuple[str, Any, str]]:
+def _entries(kept: dict[Any, Any], how: str = "c") -> Iterator[tuple[str, Any, str]]:
     """Go through a dict, or the columns of a table."""
-    for key in keys:
+    for key, inner in kept.items():
         if type(key) in (str, int, float):
-            yield f"[{key!r}]", thing[key], "c"
+            yield f"[{key!r}]", inner, how
 
 
 def _rows(thing: Any) -> Iterator[tuple[str, Any, str]]:
     """A wide array of few rows may hold one history in each."""
     if thing.ndim == 2 and len(thing) <= WIDEST and thing.shape[1] > max(len(thing), 8):
-        yield from ((f"[{i}]", row, "c") for i, row in enumerate(thing))
+        yield from ((f"[{i}]", row, "m") for i, row in enumerate(thing))
 
 
 def _items(thing: Any) -> Iterator[tuple[str, Any, str]]:
     """A short sequence of long things is a container; a long one of short things is a history itself."""
-    if 0 < len(thing) <= WIDEST:
-        for i, inner in enumerate(list(thing)):
-            kind = type(inner)
-            if kind is dict or kind.__module__ == "__main__" or (_sized(inner) and len(inner) > max(len(thing), 8)):
-                yield f"[{i}]", inner, "c"
+    if len(thing) > 1 and type(thing[0]) is dict and all(type(row) is dict for row in thing):
+        for key in list(thing[0])[:WIDEST]:
+            if type(key) is str:
+                yield f"[:][{key!r}]", [row.get(key) for row in thing], "m"
+    elif len(thing) <= WIDEST:
+        yield from ((f"[{i}]", inner, "c") for i, inner in enumerate(list(thing)) if _holds(inner, len(thing)))
+
+
+def _holds(inner: Any, siblings: int) -> bool:
+    """Say whether an item of a short sequence may hold histories itself."""
+    kind = type(inner)
+    if issubclass(kind, dict) or kind.__module__ == "__main__":
+        return True
+    return _sized(inner) and len(inner) > max(siblings, 8)
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any, str]]:
-    """Read what an object keeps, past whatever `__getattr__` it defines."""
+    """Read what an object keeps, past whatever `__getattr__` it defines; a named tuple keeps its fields."""
+    if isinstance(thing, tuple):
+        yield from ((f".{name}", inner, "a") for name, inner in zip(getattr(thing, "_fields", ()), thing, strict=False))
     try:
         kept = dict(object.__getattribute__(thing, "__dict__"))
     except AttributeError:
@@ -288,22 +306,21 @@ def _from_array(values: Any) -> tuple[int, int, memoryview] | None:
 # -- whether it is the same as before --------------------------------------------------------------
 
 
-def fingerprint(thing: Any) -> tuple[Any, ...] | None:
+def fingerprint(thing: Any, owner: int) -> tuple[Any, ...]:
     """Mark a thing cheaply: which object it is, how long, and some of its elements, dense at the start of the descent.
 
-    None for the length when marking costs as much as reading. The elements are kept: their identity is not reused.
+    The length is None when marking costs as much as reading. The elements are kept, so no other takes their identity.
     """
     kind = type(thing)
     if kind in SEQUENCES and len(thing) > 1:
         if not isinstance(thing[0], (float, int)):
-            return (id(thing), None)
-        return (id(thing), len(thing), *(thing[i] for i in _places(len(thing))))
+            return (owner, None)
+        return (owner, len(thing), *(thing[i] for i in _places(len(thing))))
     if _is(kind, "numpy", "ndarray") and thing.ndim == 1 and thing.dtype.kind == "f" and len(thing) > 1:
-        kept = thing.tobytes() if thing.nbytes <= 4096 else None
-        some = (kept,) if kept is not None else tuple(thing[i].tobytes() for i in _places(len(thing)))
-        exact = blake2b(thing.tobytes(), digest_size=16).digest() if thing.nbytes <= EXACT_BYTES else b""
-        return (id(thing), len(thing), exact, *some)
-    return (id(thing), None)
+        if thing.nbytes <= EXACT_BYTES:
+            return (owner, len(thing), blake2b(thing.tobytes(), digest_size=16).digest())
+        return (owner, len(thing), *(thing[i].tobytes() for i in _places(len(thing))))
+    return (owner, None)
 
 
 def same(mark: tuple[Any, ...], known: tuple[Any, ...] | None) -> bool:

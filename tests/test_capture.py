@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import defaultdict, namedtuple
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -46,6 +47,9 @@ class Model:
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)
+
+
+Result = namedtuple("Result", ["b", "w"], module="__main__")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,9 @@ def test_names_are_as_python_reaches_them() -> None:
         "space": SimpleNamespace(losses=[1.0, 2.0]),
         "runs": [[1.0] * 100, [2.0] * 50],
         "wide": np.zeros((2, 100)),
+        "runs_by_rate": defaultdict(list, {0.1: [1.0, 2.0]}),
+        "result": Result([1.0, 2.0], [3.0, 4.0]),
+        "steps": [{"step": i, "loss": 1.0 / (i + 1), "note": "x"} for i in range(100)],
         "_hidden": [1.0, 2.0],
         "In": ["", ""],
     }
@@ -115,6 +122,11 @@ def test_names_are_as_python_reaches_them() -> None:
         "hist['b']",
         "hist['deep']['w']",
         "hist[5]",
+        "steps[:]['step']",
+        "steps[:]['loss']",
+        "runs_by_rate[0.1]",
+        "result.b",
+        "result.w",
         "model.history",
         "space.losses",
         "runs[0]",
@@ -128,7 +140,10 @@ def test_columns_of_a_table_are_histories() -> None:
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"loss": [1.0, 2.0], "name": ["a", "b"]})
 
-    assert list(found({"table": table, "column": table["loss"]})) == ["table['loss']", "column"]
+    capture, reader = Capture({"table": table, "column": table["loss"]}), trace.Reader()
+
+    assert [one.name for one in asked(capture, reader)[0]] == ["table['loss']", "column"]
+    assert asked(capture, reader, 2)[0] == ()
 
 
 def test_single_numbers_are_told_truth_values_are_not() -> None:
@@ -139,10 +154,16 @@ def test_single_numbers_are_told_truth_values_are_not() -> None:
 
 
 def test_what_no_cell_touched_is_told_once() -> None:
-    namespace: dict[str, Any] = {"h": [1.0, 2.0], "a": np.zeros((300, 2)), "rows": [np.zeros(2)] * 3}
+    namespace: dict[str, Any] = {
+        "h": [1.0, 2.0],
+        "a": np.zeros((300, 2)),
+        "rows": [np.zeros(2)] * 3,
+        "wide": np.arange(300.0).reshape(3, 100),
+        "steps": [{"loss": float(i)} for i in range(100)],
+    }
     capture, reader = Capture(namespace), trace.Reader()
 
-    assert len(asked(capture, reader)[0]) == 3
+    assert len(asked(capture, reader)[0]) == 7
     assert asked(capture, reader, 2)[0] == ()
 
 
