@@ -197,10 +197,12 @@ def test_one_thing_under_two_names_is_told_once() -> None:
 
 
 def test_what_is_beyond_the_budget_is_named() -> None:
-    series, told = asked(Capture({"big": [0.5] * 1000, "small": [0.5] * 10}), trace.Reader(), budget=1000)
+    capture, reader = Capture({"big": [0.5] * 1000, "small": [0.5] * 10}), trace.Reader()
+    series, told = asked(capture, reader, budget=1000)
 
     assert [one.name for one in series] == ["small"]
     assert told.skipped == (("big", 1000),)
+    assert asked(capture, reader, budget=1000)[1].skipped == ()
 
 
 def test_objects_that_raise_on_every_touch_are_passed_over() -> None:
