@@ -99,18 +99,15 @@ def test_no_hidden_introduction_is_expected_to_count() -> None:
 # -- refusals ----------------------------------------------------------------------------------
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    told = refusal(tmp_path / "none.pdf", limits=LIMITS)
+def test_a_file_that_cannot_be_opened_is_for_a_person_and_no_failure(tmp_path: Path) -> None:
+    folder = tmp_path / "folder.pdf"
+    folder.mkdir()
+    loop = tmp_path / "loop.pdf"
+    loop.symlink_to(loop)
 
-    assert told is not None
-    assert (told.outcome, told.problems[0].id) == ("not-a-pdf", "no-file")
+    told = [refusal(path, limits=LIMITS) for path in (tmp_path / "none.pdf", folder, loop)]
 
-
-def test_a_folder_with_the_name_of_a_report_is_refused(tmp_path: Path) -> None:
-    told = refusal(tmp_path, limits=LIMITS)
-
-    assert told is not None
-    assert told.outcome == "not-a-pdf"
+    assert [(one.outcome, one.problems[0].id) for one in told if one] == [("crashed", "no-file")] * 3
 
 
 def test_a_large_file_is_refused_before_it_is_parsed(tmp_path: Path) -> None:

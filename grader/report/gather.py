@@ -93,13 +93,16 @@ def read(path: Path, *, limits: Limits, isolation: Isolation, slot: int = 0) -> 
 
 
 def refusal(path: Path, *, limits: Limits) -> ReportFacts | None:
-    """Judge what needs no parser: a missing, empty or oversized file, and one that is no PDF."""
+    """Judge what needs no parser: an empty or oversized file, and one that is no PDF.
+
+    A file that was handed in and cannot be opened here is ours to look at, whatever the reason.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(1024)
     except OSError as error:
-        return _refused("not-a-pdf", "no-file", error.strerror or "")
+        return _refused("crashed", "no-file", error.strerror or "")
     if size == 0:
         return _refused("not-a-pdf", "empty-file")
     if size > limits.pdf_mb * 1e6:
@@ -107,7 +110,7 @@ def refusal(path: Path, *, limits: Limits) -> ReportFacts | None:
     return None if b"%PDF-" in head else _refused("not-a-pdf", "other-file", _kind(head))
 
 
-def _refused(outcome: Literal["not-a-pdf", "too-large"], id: str, detail: str = "") -> ReportFacts:
+def _refused(outcome: Literal["not-a-pdf", "too-large", "crashed"], id: str, detail: str = "") -> ReportFacts:
     return ReportFacts(outcome=outcome, problems=(Problem(id=id, text=detail),))
 
 
