@@ -47,14 +47,14 @@ Unit = tuple[str, tuple[Submission, ...]]
 class Examine(Protocol):
     """Gathers the facts of one submission, in a process of its own."""
 
-    def __call__(self, submission: Submission, *, gather: Gather, isolation: Isolation, slot: int) -> Evidence:
-        """Gather them; `slot` is different for submissions that are examined at the same time."""
+    def __call__(self, submission: Submission, *, gather: Gather, isolation: Isolation) -> Evidence:
+        """Gather them."""
 
 
 class Base(Protocol):
     """Runs the handed-out notebook, which experiments are measured against."""
 
-    def __call__(self, gather: Gather, *, isolation: Isolation, slot: int = 0) -> tuple[Match, ...]:
+    def __call__(self, gather: Gather, *, isolation: Isolation) -> tuple[Match, ...]:
         """Run it; nothing where there is none."""
 
 
@@ -83,9 +83,9 @@ def grade(
     stopping = threading.Event()
     handed_out = _handed_out(rubric.gather, store=store, isolation=isolation, base=base)
 
-    def gathered(key: str, submission: Submission, slot: int) -> Evidence:
+    def gathered(key: str, submission: Submission) -> Evidence:
         try:
-            evidence = examine(submission, gather=rubric.gather, isolation=isolation, slot=slot)
+            evidence = examine(submission, gather=rubric.gather, isolation=isolation)
         except Exception:  # the border of one submission: whatever broke, the others go on
             fault = Fault(stage="batch", traceback=traceback.format_exc())
             evidence = Evidence(submission=submission, isolation=isolation, fault=fault)
@@ -94,13 +94,13 @@ def grade(
             store.keep_evidence(key, evidence)
         return evidence
 
-    def work(unit: Unit, slot: int) -> Iterator[Started | Graded]:
+    def work(unit: Unit) -> Iterator[Started | Graded]:
         key, members = unit
         evidence = store.evidence(key)
         known = evidence is not None and evidence.fault is None
         if evidence is None or not known:
             yield Started(student=members[0].student)
-            evidence = gathered(key, members[0], slot)
+            evidence = gathered(key, members[0])
         if evidence.fault and stopping.is_set():
             return  # it was broken off: no facts, and not the grader's fault either
         for submission in members:
@@ -128,11 +128,11 @@ def grade_one(
 ) -> Graded:
     """Grade one submission without keeping it, while the handed-out notebook runs beside it."""
 
-    def work(part: str, slot: int) -> Iterator[Evidence | tuple[Match, ...]]:
+    def work(part: str) -> Iterator[Evidence | tuple[Match, ...]]:
         if part == "base":
-            yield base(_patient(rubric.gather), isolation=isolation, slot=slot)
+            yield base(_patient(rubric.gather), isolation=isolation)
         else:
-            yield examine(submission, gather=rubric.gather, isolation=isolation, slot=slot)
+            yield examine(submission, gather=rubric.gather, isolation=isolation)
 
     parts = ("base", "submission") if submission.notebook else ("submission",)
     evidence = Evidence(submission=submission)
@@ -148,13 +148,13 @@ def grade_one(
 
 
 def map_local(
-    work: Callable[[Item, int], Iterable[Out]],
+    work: Callable[[Item], Iterable[Out]],
     items: Iterable[Item],
     *,
     jobs: int,
     stop: Callable[[], None] = lambda: None,
 ) -> Generator[Out, None, None]:
-    """Yield what `work(item, slot)` yields for every item, as it comes, from `jobs` threads.
+    """Yield what `work(item)` yields for every item, as it comes, from `jobs` threads.
 
     The threads only supervise child processes. Where the caller, an error or Ctrl-C ends it early, no further item
     begins, and `stop` is called until the ones under way have ended.
@@ -162,16 +162,16 @@ def map_local(
     waiting = deque(items)
     events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
-    def serve(slot: int) -> None:
+    def serve() -> None:
         try:
             for item in _taken(waiting):
-                for event in work(item, slot):
+                for event in work(item):
                     events.put(("event", event))
         except BaseException as error:  # raised again in the caller's thread
             events.put(("error", error))
         events.put(("end", None))
 
-    threads = [threading.Thread(target=serve, args=(slot,), daemon=True) for slot in range(max(1, jobs))]
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(max(1, jobs))]
     for thread in threads:
         thread.start()
     try:

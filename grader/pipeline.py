@@ -60,7 +60,6 @@ class Job(Record, frozen=True, kw_only=True):
     submission: Submission
     gather: Gather
     isolation: Isolation
-    slot: int = 0
 
 
 def facts_key(submission: Submission, gather: Gather, isolation: Isolation, *, verifier: str) -> str:
@@ -89,9 +88,9 @@ def judge(evidence: Evidence, rubric: Rubric) -> Grade:
 # -- the parent's side ---------------------------------------------------------------------------
 
 
-def examine(submission: Submission, *, gather: Gather, isolation: Isolation, slot: int = 0) -> Evidence:
+def examine(submission: Submission, *, gather: Gather, isolation: Isolation) -> Evidence:
     """Gather and verify one submission in a child of its own; never raises for what a student handed in."""
-    job = Job(submission=submission, gather=gather, isolation=isolation, slot=slot)
+    job = Job(submission=submission, gather=gather, isolation=isolation)
     started = time.monotonic()
     try:
         evidence = from_json(_ask(to_json(job), seconds=_deadline(gather)), Evidence)
@@ -228,7 +227,7 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
     except notebook.UnreadableError as error:
         return replace(evidence, notebook_problem=error.problem)
     base = notebook.parse(job.gather.base) if job.gather.base else Notebook()
-    executed = kernel.execute(theirs, gather=job.gather, isolation=job.isolation, slot=job.slot)
+    executed = kernel.execute(theirs, gather=job.gather, isolation=job.isolation)
     declared = (*notebook.declared(theirs), *executed.scalars)
     evidence = replace(
         evidence,
@@ -256,7 +255,7 @@ def _report(job: Job, evidence: Evidence) -> Evidence:
     path = _path(job.submission, job.submission.report)
     if path is None or "report" not in job.submission.asked:
         return evidence
-    facts: ReportFacts = report.read(path, limits=job.gather.limits, isolation=job.isolation, slot=job.slot)
+    facts: ReportFacts = report.read(path, limits=job.gather.limits, isolation=job.isolation)
     return replace(evidence, report=facts)
 
 
@@ -267,7 +266,7 @@ def _path(submission: Submission, name: str | None) -> Path | None:
 # -- the handed-out notebook ---------------------------------------------------------------------
 
 
-def base_matches(gather: Gather, *, isolation: Isolation, slot: int = 0) -> tuple[Match, ...]:
+def base_matches(gather: Gather, *, isolation: Isolation) -> tuple[Match, ...]:
     """Run the handed-out notebook once, so that experiments are measured against it.
 
     Raises:
@@ -280,7 +279,7 @@ def base_matches(gather: Gather, *, isolation: Isolation, slot: int = 0) -> tupl
         submission = Submission(student="", root=folder, notebook="base.ipynb", asked=("notebook",))
         why = ""
         for _ in range(2):  # a machine short of memory may end one kernel; a notebook that is wrong ends both
-            evidence = examine(submission, gather=gather, isolation=isolation, slot=slot)
+            evidence = examine(submission, gather=gather, isolation=isolation)
             why = _why_it_stopped(evidence)
             if not why:
                 return evidence.matches

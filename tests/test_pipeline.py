@@ -176,7 +176,7 @@ import sys
 from grader import pipeline
 from grader.model import from_json
 job = from_json(sys.stdin.buffer.read(), pipeline.Job)
-pipeline.examine(job.submission, gather=job.gather, isolation=job.isolation, slot=job.slot)
+pipeline.examine(job.submission, gather=job.gather, isolation=job.isolation)
 """
 
 

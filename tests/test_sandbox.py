@@ -15,7 +15,7 @@ import pytest
 
 from grader import sandbox
 from grader.model import GraderError, Isolation, Limits, to_json
-from grader.sandbox import bare, environment, rooms, syscalls
+from grader.sandbox import bare, environment, rooms, syscalls, users
 from grader.sandbox import limits as bounds
 
 LEVELS = ("bubblewrap", pytest.param("landlock", marks=pytest.mark.slow))
@@ -412,7 +412,7 @@ except OSError:
 time.sleep(100)
 """
     bombed = sandbox.start(
-        [sys.executable, "-I", "-c", bomb], isolation=bubblewrap, limits=Limits(processes=30), inputs={}, slot=1
+        [sys.executable, "-I", "-c", bomb], isolation=bubblewrap, limits=Limits(processes=30), inputs={}
     )
     try:
         assert bombed.pipes[0].readline() == b"full\n"
@@ -508,3 +508,32 @@ def test_the_filter_is_whole_instructions() -> None:
 def test_memory_counts_the_whole_tree() -> None:
     assert bounds.memory(os.getpid()) > 5 * bounds.MB
     assert bounds.tree(os.getpid())[0] == os.getpid()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has no other users to give")
+def test_jails_of_different_graders_never_share_a_user() -> None:
+    claim = "from grader.sandbox import users; uid, lock = users.claim(); print(uid, flush=True); input()"
+    graders = [
+        subprocess.Popen([sys.executable, "-c", claim], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    uids = [int(grader.stdout.readline()) for grader in graders if grader.stdout]
+    again = [users.claim() for _ in range(2)]
+    for grader in graders:
+        grader.communicate(b"\n")
+    for _, lock in again:
+        lock.close()
+
+    assert len({*uids, *(uid for uid, _ in again)}) == 6
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has no other users to give")
+def test_a_user_that_still_has_a_process_is_not_given_again() -> None:
+    uid, lock = users.claim()
+    left = subprocess.Popen(["sleep", "30"], user=uid)
+    lock.close()
+    other, second = users.claim()
+    second.close()
+    left.kill()
+    left.wait()
+
+    assert other != uid

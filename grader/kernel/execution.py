@@ -45,17 +45,17 @@ class Execution(Record, frozen=True, kw_only=True):
     skipped: tuple[tuple[int, str, int], ...] = ()
 
 
-def execute(notebook: Notebook, *, gather: Gather, isolation: Isolation, slot: int = 0) -> Execution:
+def execute(notebook: Notebook, *, gather: Gather, isolation: Isolation) -> Execution:
     """Run every code cell of a notebook in a fresh jailed kernel.
 
-    `slot` tells apart kernels that run at the same time. `GraderError` when the kernel does not even start.
+    `GraderError` when the kernel does not even start.
     """
-    return asyncio.run(_execute(notebook, gather, isolation, slot))
+    return asyncio.run(_execute(notebook, gather, isolation))
 
 
-async def _execute(notebook: Notebook, gather: Gather, isolation: Isolation, slot: int) -> Execution:
+async def _execute(notebook: Notebook, gather: Gather, isolation: Isolation) -> Execution:
     began = time.monotonic()
-    kernel = _Kernel(gather, isolation, slot)
+    kernel = _Kernel(gather, isolation)
     try:
         await kernel.start()
         cells = [cell for cell in notebook.cells if cell.kind == "code"]
@@ -98,7 +98,7 @@ def _problem(kernel: _Kernel, runs: Iterable[CellRun], limits: Limits) -> Messag
 class _Kernel:
     """One jailed kernel with its client; once `stopped` is set, nothing more runs in it."""
 
-    def __init__(self, gather: Gather, isolation: Isolation, slot: int) -> None:
+    def __init__(self, gather: Gather, isolation: Isolation) -> None:
         self.limits = gather.limits
         self.stopped: Stop | None = None
         self.series: list[Series] = []
@@ -113,7 +113,7 @@ class _Kernel:
         self._meter.allow(cell=MESSAGE_BYTES, notebook=int(gather.limits.notebook_output_mb * MB))
         self._manager = Manager(session=self._meter, kernel_name="")
         self._provisioner = Provisioner(parent=self._manager)
-        self._provisioner.order(gather, isolation, slot)
+        self._provisioner.order(gather, isolation)
         self._manager.provisioner = self._provisioner
         self._client: Client | None = None
         self._notebook = Cells(nbformat.v4.new_notebook(), km=self._manager, allow_errors=True, timeout=None)

@@ -117,9 +117,9 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is n
 
     jail: sandbox.Jail
 
-    def order(self, gather: Gather, isolation: Isolation, slot: int) -> None:
+    def order(self, gather: Gather, isolation: Isolation) -> None:
         """Say which kernel to start, and how it is jailed."""
-        self._order = gather, isolation, slot
+        self._order = gather, isolation
         self._heard = b""
 
     async def pre_launch(self, **settings: Any) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is n
 
     async def launch_kernel(self, cmd: list[str], **_: Any) -> dict[str, Any]:  # noqa: ARG002 - as Jupyter calls it
         """Start the jail and say where the kernel's sockets will be."""
-        gather, isolation, slot = self._order
+        gather, isolation = self._order
         python = gather.kernel or sys.executable
         self.jail = sandbox.start(
             [python, "-I", "/job/program.py", sandbox.IPC],
@@ -136,7 +136,6 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client is n
             limits=gather.limits,
             inputs={"program.py": _PROGRAM, "capture.py": _CAPTURE},
             home=sandbox.fonts(isolation, python),
-            slot=slot,
             python=python,
         )
         self.process, self.pid = self.jail.process, self.jail.process.pid

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from grader import sandbox
-from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet
+from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail
 from grader.report import text
 from grader.report.ink import ink
 from grader.report.lines import Word, lines, overlapping, sheet_problems
+from grader.report.pictures import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PARSE = Path(__file__).with_name("parse.py")
 OUTPUT_BYTES = 4_000_000
+PICTURED = 3
 PDFIUM_SHARE = 0.5  # of the seconds; it needs a tenth of one, and the other engine must get its turn
 A4_POINTS = 595.28 * 841.89
 LARGE_PAGE = 1.3  # times A4: US Letter and Legal pass, A3 does not
@@ -32,7 +34,7 @@ _Text = Annotated[str, msgspec.Meta(max_length=300)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 
 
-class _Ink(Record, frozen=True, kw_only=True):
+class _Pixels(Record, frozen=True, kw_only=True):
     width: Annotated[int, msgspec.Meta(ge=1, le=20_000)]
     height: Annotated[int, msgspec.Meta(ge=1, le=20_000)]
     bits: str
@@ -50,7 +52,8 @@ class _Sheet(Record, frozen=True, kw_only=True):
     pictures: _Length = 0.0
     unpainted: _Length = 0.0
     blank: bool = False
-    ink: _Ink | None = None
+    ink: _Pixels | None = None
+    picture: _Pixels | None = None
     error: _Text = ""
 
 
@@ -67,7 +70,7 @@ class Answer(Record, frozen=True, kw_only=True):
     cut: bool = False
 
 
-def read(path: Path, *, limits: Limits, isolation: Isolation, slot: int = 0) -> ReportFacts:
+def read(path: Path, *, limits: Limits, isolation: Isolation) -> ReportFacts:
     """Read a report in the jail; whatever the file holds, the answer is facts and no exception."""
     refused = refusal(path, limits=limits)
     if refused is not None:
@@ -82,7 +85,6 @@ def read(path: Path, *, limits: Limits, isolation: Isolation, slot: int = 0) -> 
             inputs={"parse.py": PARSE, "report.pdf": path},
             seconds=seconds,
             output_bytes=OUTPUT_BYTES,
-            slot=slot,
         )
         return answer(finished.stdout) if finished.outcome == "done" else Answer(outcome=finished.outcome)
 
@@ -170,6 +172,7 @@ def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
         lines=found,
         problems=tuple(problems),
         sheets=_sheets(pdfium, pdfplumber, visible),
+        thumbnails=tuple(_thumbnails(pdfium)),
     )
 
 
@@ -247,6 +250,15 @@ def _page_problems(pdfium: Answer, pdfplumber: Answer) -> list[Problem]:
         if sheet.error:
             found.append(Problem(id="page-failed", page=sheet.number, text=sheet.error))
     return found
+
+
+def _thumbnails(pdfium: Answer) -> Iterator[Thumbnail]:
+    """The pages in small, each once and as files of our own making."""
+    for sheet in {sheet.number: sheet for sheet in pdfium.sheets if sheet.number <= PICTURED}.values():
+        small = sheet.picture
+        png = picture(small.width, small.height, small.bits) if small and sheet.width and sheet.height else None
+        if png:
+            yield Thumbnail(page=sheet.number, width=sheet.width, height=sheet.height, png=png)
 
 
 def _sheets(pdfium: Answer, pdfplumber: Answer, visible: Sequence[Word]) -> tuple[Sheet, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,14 +14,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from grader.model import GraderError, Isolation, Limits
-from grader.sandbox import bare, bubblewrap, rooms, syscalls
+from grader.sandbox import bare, bubblewrap, rooms, syscalls, users
 from grader.sandbox import limits as bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-_FIRST_UID = 60600  # 60578 to 61183 belong to nobody (systemd, "Users, Groups, UIDs and GIDs")
-_UIDS = 500
 
 
 @dataclass(kw_only=True)
@@ -33,7 +31,7 @@ class Jail:
 
     process: subprocess.Popen[bytes]
     room: Path
-    lock: IO[bytes]
+    locks: tuple[IO[bytes], ...]
     limits: Limits
     namespaces: bool
     uid: int | None
@@ -93,7 +91,8 @@ class Jail:
         for stream in self.pipes:
             stream.close()
         rooms.remove(self.room)
-        self.lock.close()
+        for lock in self.locks:
+            lock.close()
 
 
 def start(
@@ -102,21 +101,24 @@ def start(
     isolation: Isolation,
     limits: Limits,
     inputs: Mapping[str, Path | bytes],
-    slot: int = 0,
     home: Mapping[str, bytes] | None = None,
     python: str = sys.executable,
 ) -> Jail:
     """Start a program in a jail.
 
     `inputs` appear read-only under /job, `home` as files in its home; /run/k is the one folder that both sides may
-    write. `slot` tells apart jails that run at the same time: for root, each has a user of its own.
+    write. For root, each jail has a user of its own.
     At the levels without namespaces these places have other names, which are put into `argv`.
     """
     if isolation.level == "none":
         raise GraderError("no jail can be built without isolation", hint="Run `grader doctor`.")
-    uid = _FIRST_UID + slot % _UIDS if os.geteuid() == 0 else None
-    room, lock = rooms.make()
-    try:
+    with contextlib.ExitStack() as held:
+        room, lock = rooms.make()
+        held.callback(lock.close)
+        held.callback(rooms.remove, room)
+        uid, claimed = users.claim() if os.geteuid() == 0 else (None, None)
+        if claimed is not None:
+            held.callback(claimed.close)
         (room / "ipc").mkdir(mode=0o700)
         if uid is not None:
             os.chown(room / "ipc", uid, uid)
@@ -124,12 +126,14 @@ def start(
         layout = rooms.Layout(python=python, inputs=inputs, home=home or {}, room=room, limits=limits, uid=uid)
         launch = bubblewrap.launch if isolation.level == "bubblewrap" else bare.launch
         process = launch(order, layout, isolation)
-    except BaseException:
-        rooms.remove(room)
-        lock.close()
-        raise
+        held.pop_all()
     return Jail(
-        process=process, room=room, lock=lock, limits=limits, namespaces=isolation.level == "bubblewrap", uid=uid
+        process=process,
+        room=room,
+        locks=(lock, claimed) if claimed is not None else (lock,),
+        limits=limits,
+        namespaces=isolation.level == "bubblewrap",
+        uid=uid,
     )
 
 

@@ -39,11 +39,10 @@ def run(
     inputs: Mapping[str, Path | bytes],
     seconds: float,
     output_bytes: int,
-    slot: int = 0,
     python: str = sys.executable,
 ) -> Finished:
     """Run a program in a jail; `inputs` appear read-only as /job/<name>, and output is capped while it is read."""
-    jail = start(argv, isolation=isolation, limits=limits, inputs=inputs, slot=slot, python=python)
+    jail = start(argv, isolation=isolation, limits=limits, inputs=inputs, python=python)
     try:
         return _watched(jail, time.monotonic() + seconds, output_bytes)
     finally:
