@@ -11,7 +11,7 @@ import numpy as np
 
 from grader.model import Curve, Divergence, LossMatch, Match, message
 from grader.verify import bounds, curves, diagnose, effects, losses, pair
-from grader.verify.identify import Fit, follows, identify
+from grader.verify.identify import FEWEST, Fit, follows, identify
 from grader.verify.said import Said, said, starts
 from grader.verify.sources import sources
 
@@ -59,7 +59,8 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
             digest = _digest(path.theta)
             if digest in seen or used & set(path.names):
                 continue
-            match = _match(path, series, stated, starts(declared, cell), names)
+            with np.errstate(all="ignore"):  # what overflows is inf or nan, and loses every comparison
+                match = _match(path, series, stated, starts(declared, cell), names)
             if match is not None:
                 seen.add(digest)
                 used |= set(path.names)
@@ -78,13 +79,16 @@ def _match(
     path, notes = _trimmed(path)
     count = bounds.finite_steps(path.theta)
     overflowed = count < path.theta.shape[1] - 1 and not _undefined(path.theta, count)
-    offered = pair.samples(series, path.cell, names)
+    offered = [each for each in pair.samples(series, path.cell, names) if np.ptp(each.x) > 0]
     if count < 1 or not offered:
-        return _unverifiable(path, count, stated, overflowed=overflowed) if path.named else None
+        why = "verify.too-short" if count < 1 else "verify.no-data"
+        return _unverifiable(path, count, stated, why, overflowed=overflowed) if path.named else None
     theta = np.ascontiguousarray(path.theta[:, : min(count, MOST_STEPS) + 1])
     views = list(_views(path, theta, offered, begins))
     if not views:
-        return _unverifiable(path, count, stated, overflowed=overflowed) if path.named else None
+        return _unverifiable(path, count, stated, "verify.no-data", overflowed=overflowed) if path.named else None
+    if bounds.informative(views[0].history) < (1 if path.named else FEWEST) and np.any(views[0].history.d):
+        return _unverifiable(path, count, stated, "verify.no-steps", overflowed=overflowed) if path.named else None
     ruling = _ruling(views, stated, named=path.named, ordered=path.ordered)
     if ruling is None:
         return None
@@ -167,7 +171,7 @@ def _ruling(views: Sequence[View], stated: Said, *, named: bool, ordered: bool) 
     """The first view under which the run follows a rule; else what is wrong with it under the likeliest."""
     likely = views[:1] if ordered else views[:2]
     if not named:
-        return _followed(views[:4], stated)
+        return _followed(views[:4], stated) if np.any(views[0].history.d) else None
     if diagnose.never_moves(views[0].history):
         return _ruled(views[0], diagnose.standstill(_case(views[0], stated)))
     return (
@@ -290,7 +294,7 @@ def _hyperparameters(fit: Fit) -> dict[str, float]:
     return {f"lr_{k}": rate.stated for k, rate in enumerate(fit.rates)} | fit.form.hyper
 
 
-def _unverifiable(path: Path, count: int, stated: Said, *, overflowed: bool) -> Match:
+def _unverifiable(path: Path, count: int, stated: Said, why: str, *, overflowed: bool) -> Match:
     """A run of which no step can be judged: too short, or no data to derive gradients from."""
     theta = path.theta[:, : count + 1]
     return Match(
@@ -299,7 +303,7 @@ def _unverifiable(path: Path, count: int, stated: Said, *, overflowed: bool) -> 
         steps=max(count, 0),
         verdict="unverifiable",
         declared=stated.table,
-        notes=(message("verify.too-short" if count < 1 else "verify.no-data"),),
+        notes=(message(why),),
         loss=LossMatch(),
         effect="diverging" if overflowed else None,
         curve=curves.curve(None, theta, None) if count > 0 else Curve(),

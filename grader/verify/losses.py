@@ -71,7 +71,7 @@ def _derived(problem: Data, theta: Floats, u: float) -> Iterator[Derived]:
         total_error = np.sum(doubt, axis=0) + n * u * size
         yield Derived("square-of-sum", total**2, (2 * np.abs(total) + total_error) * total_error,
                       {"square-of-sum": 1.0, "square-of-sum/n": 1.0 / n})  # fmt: skip
-        yield Derived("cumulative", np.cumsum(square), np.cumsum(error) + u * np.sqrt(n) * np.cumsum(square), scales)
+        yield Derived("cumulative", square, error, scales)
 
 
 WRONG = ("last", "square-of-sum", "cumulative")
@@ -86,6 +86,8 @@ def _one(column: Column, derived: Sequence[Derived], states: int, u: float) -> L
             count = min(len(values), len(range(offset, len(loss.value), stride)))
             where = slice(offset, offset + count * stride, stride)
             value, error = loss.value[where], loss.error[where] + 4 * u * loss.value[where]
+            if loss.kind == "cumulative":
+                value, error = np.cumsum(value), np.cumsum(error) + u * np.sqrt(len(value)) * np.cumsum(value)
             named = _scale(values[:count], value, error, loss.scales)
             if named is None:
                 continue

@@ -50,6 +50,7 @@ _Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "p
 _INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef|a|p)0)")
 _SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
 MOST_PATHS, MOST_SAMPLES = 40, 8
+LARGEST = 1e30  # of data: the squares of their gradients must have room
 
 
 class Column(NamedTuple):
@@ -270,7 +271,7 @@ def _ranked(series: Sequence[Series], known: Sequence[str], usual: set[str]) -> 
     for each in series:
         values = np.squeeze(np.asarray(each.values, dtype=np.float64))
         words = set(tokens(each.name))
-        if values.ndim not in (1, 2) or len(values) < 2 or not np.all(np.isfinite(values)):
+        if values.ndim not in (1, 2) or len(values) < 2 or not np.all(np.abs(values) <= LARGEST):
             continue
         if stem(each.name) in known:
             ranked.append((0, each, values))
@@ -290,7 +291,7 @@ def _data_tables(series: Sequence[Series]) -> Iterator[Samples]:
         values = np.squeeze(np.asarray(each.values, dtype=np.float64))
         if values.ndim != 2 or not 2 <= values.shape[1] <= min(8, values.shape[0] - 1) or _is_kept(each.name):
             continue
-        if np.all(np.isfinite(values)):
+        if np.all(np.abs(values) <= LARGEST):
             x = values[:, 0] if values.shape[1] == 2 else values[:, :-1]
             yield Samples((f"{each.name}[:, :-1]", f"{each.name}[:, -1]"), x, values[:, -1])
 

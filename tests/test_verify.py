@@ -1,0 +1,386 @@
+"""What verification says of whole notebooks' numbers: right runs match, mistakes are named, decoys are left alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import battery, honest_runs, series_of_numbers, spoilt_runs
+
+from grader import verify
+from grader.feedback.catalogue import catalogue
+from grader.model import Declared, Match, Message, Names, Series, from_json, to_json
+from reference import line_fit, optimizers
+
+X, Y = np.array(line_fit.X_DATA), np.array(line_fit.Y_DATA)
+START = np.array([-120.0, -4.0])
+
+
+def path(rule: Callable[..., Any], *, steps: int = 200, **keywords: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return optimizers.descend(rule, line_fit.gradient, START, steps=steps, **keywords)
+
+
+def notebook(
+    theta: Any,
+    *extra: Series,
+    cell: int = 4,
+    names: Sequence[str] = ("b_history", "w_history"),
+    data: bool = True,
+) -> list[Series]:
+    """The numbers of a notebook as capture finds them, with the demo's contour grids."""
+    held = [Series(cell=2, name="x_data", values=X), Series(cell=2, name="y_data", values=Y)] if data else []
+    held += [
+        Series(cell=3, name="x", values=np.arange(-200.0, -100.0, 1.0)),
+        Series(cell=3, name="y", values=np.arange(-5.0, 5.0, 0.1)),
+        Series(cell=3, name="Z", values=np.outer(np.arange(100.0), np.arange(100.0))),
+    ]
+    return [*held, *(Series(cell=cell, name=n, values=v) for n, v in zip(names, theta, strict=True)), *extra]
+
+
+def said(cell: int = 4, **numbers: float) -> list[Declared]:
+    return [Declared(name=name, cell=cell, value=value) for name, value in numbers.items()]
+
+
+def only(series: Sequence[Series], declared: Sequence[Declared]) -> Match:
+    found = verify.runs(series, declared=declared, names=Names())
+    assert len(found) == 1
+    return found[0]
+
+
+# -- right runs ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "lr", "keywords"),
+    [
+        (optimizers.sgd, "gd", 1e-7, {}),
+        (optimizers.momentum, "momentum", 1e-7, {"beta": 0.9}),
+        (optimizers.nesterov, "nesterov", 1e-7, {"beta": 0.9}),
+        (optimizers.adagrad, "adagrad", 1.0, {}),
+        (optimizers.rmsprop, "rmsprop", 1.0, {"rho": 0.9}),
+        (optimizers.rmsprop, "rmsprop", 1.0, {"rho": 0.9, "start": None}),
+        (optimizers.adam, "adam", 0.1, {"beta1": 0.9, "beta2": 0.999}),
+    ],
+)
+def test_a_run_of_the_homework_matches_its_rule_within_one_rounding_bound(
+    rule: Callable[..., Any], name: str, lr: float, keywords: dict[str, Any]
+) -> None:
+    declared = {key: value for key, value in keywords.items() if value is not None}
+
+    match = only(notebook(path(rule, lr=lr, **keywords)), said(lr=lr, **declared))
+
+    assert (match.verdict, match.rule, match.names) == ("matches", name, ("b_history", "w_history"))
+    assert match.hyperparameters["lr"] == lr
+    assert match.max_residual is not None
+    assert match.max_residual <= 1.0
+    assert match.informative_steps == match.steps == 200
+
+
+@settings(max_examples=30)
+@given(honest_runs)
+def test_a_correct_run_is_never_said_to_differ_nor_left_unexplained(run: tuple[str, np.random.Generator]) -> None:
+    """No correct student is failed: every rule in every convention, whatever the data and the numbers."""
+    name, rng = run
+
+    match = battery.judge(battery.CORRECT[name](rng))
+
+    assert match is not None, name
+    assert match.verdict not in ("differs", "unexplained"), (name, match.verdict, match.diagnosis)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(battery.CORRECT))
+def test_every_kind_of_correct_run_passes(name: str) -> None:
+    for draw in range(3):
+        match = battery.judge(battery.CORRECT[name](np.random.default_rng([7, draw])))
+        assert match is not None
+        assert match.verdict in ("matches", "review"), (draw, match.verdict, match.diagnosis)
+
+
+def test_two_correct_students_whose_runs_drift_apart_both_match() -> None:
+    """RMSprop with the data in another order leaves the first path by more than one percent."""
+    backwards = X[::-1].copy(), Y[::-1].copy()
+    one = path(optimizers.rmsprop, steps=20_000, lr=1.0, rho=0.9)
+    other = optimizers.descend(
+        optimizers.rmsprop, lambda theta: _summed(theta, *backwards), START, steps=20_000, lr=1.0, rho=0.9
+    )
+
+    verdicts = [only(notebook(theta), said(lr=1.0, rho=0.9)).verdict for theta in (one, other)]
+
+    assert np.max(np.abs(one - other) / np.abs(one)) > 0.01
+    assert verdicts == ["matches", "matches"]
+
+
+def _summed(theta: Any, x: Any, y: Any) -> Any:
+    error = 0.0 * theta
+    for n in range(len(x)):
+        error = error - 2.0 * (y[n] - theta[0] - theta[1] * x[n]) * np.array([1.0, x[n]])
+    return error
+
+
+def test_each_cell_that_trains_again_is_a_run_of_its_own() -> None:
+    first, second = path(optimizers.sgd, lr=1e-7), path(optimizers.sgd, lr=1e-6)
+    series = notebook(first) + notebook(second, cell=5, data=False)
+
+    found = verify.runs(series, declared=said(lr=1e-7) + said(cell=5, lr=1e-6), names=Names())
+
+    assert [(each.cell, each.verdict, each.hyperparameters["lr"]) for each in found] == [
+        (4, "matches", 1e-7),
+        (5, "matches", 1e-6),
+    ]
+
+
+def test_the_same_numbers_under_two_names_are_one_run() -> None:
+    theta = path(optimizers.sgd, lr=1e-7)
+    again = [Series(cell=4, name=f"model.{n}", values=v) for n, v in zip(("bs", "ws"), theta, strict=True)]
+
+    assert len(verify.runs(notebook(theta, *again), declared=said(lr=1e-7), names=Names())) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (lambda theta: theta.T, ("theta[:, 0]", "theta[:, 1]")),
+        (lambda theta: theta[::-1].T, ("theta[:, 1]", "theta[:, 0]")),
+        (lambda theta: theta, ("theta[0]", "theta[1]")),
+    ],
+    ids=["columns", "columns, w first", "rows"],
+)
+def test_an_array_of_parameters_is_read_whatever_its_layout(values: Any, names: tuple[str, ...]) -> None:
+    theta = path(optimizers.sgd, lr=1e-7)
+    series = notebook([], Series(cell=4, name="theta", values=values(theta)), names=())
+
+    match = only(series, said(lr=1e-7))
+
+    assert (match.verdict, match.names) == ("matches", names)
+
+
+def test_the_greater_scale_of_the_loss_is_a_convention_not_a_mistake() -> None:
+    match = only(notebook(path(optimizers.sgd, lr=1e-7)), said(learning_rate=1e-6))
+
+    assert (match.verdict, match.convention) == ("matches", {"loss": "mse"})
+
+
+def test_a_run_into_overflow_is_judged_to_its_last_number_and_called_diverging() -> None:
+    theta = path(optimizers.sgd, lr=1e-5, steps=1000)
+
+    match = only(notebook(theta), said(lr=1e-5))
+
+    assert not np.all(np.isfinite(theta))
+    assert (match.verdict, match.effect) == ("matches", "diverging")
+    assert 0 < match.steps < 1000
+
+
+# -- mistakes --------------------------------------------------------------------------------------
+
+
+@settings(max_examples=8)
+@given(spoilt_runs)
+def test_a_mistake_that_shows_is_not_passed(run: tuple[str, np.random.Generator]) -> None:
+    """A mistake matches only where no recorded number tells it from a correct run."""
+    name, rng = run
+    made = battery.MISTAKES[name](rng)
+    match = battery.judge(made)
+
+    if match is not None and match.verdict == "matches":
+        assert name in battery.SOMETIMES_INVISIBLE, (name, match.rule, match.hyperparameters, match.notes)
+
+
+@pytest.mark.slow
+def test_the_battery_names_most_mistakes_rightly() -> None:
+    found = list(battery.rows(battery.MISTAKES, draws=1, seed=5))
+
+    assert sum(row.named for row in found) >= 0.85 * len(found), [row.name for row in found if not row.named]
+
+
+def test_adagrad_without_its_root_is_named_with_what_was_seen_and_expected() -> None:
+    s, theta = np.zeros(2), [START]
+    for _ in range(50):
+        g = line_fit.gradient(theta[-1])
+        s = s + g**2
+        theta.append(theta[-1] - g / s)
+
+    match = only(notebook(np.array(theta).T), said(lr=1.0))
+
+    assert (match.verdict, match.rule) == ("differs", "adagrad")
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "bug.adagrad-no-root"
+    assert match.diagnosis.parameters["expected"] == 1.0
+    assert match.first_divergence is not None
+    assert match.first_divergence.step == 1
+    assert match.curve.expected_path[0] == tuple(START)
+
+
+def test_one_edited_point_is_found_where_it_is() -> None:
+    theta = path(optimizers.sgd, lr=1e-7)
+    theta[1, 120] += 1e-3
+
+    match = only(notebook(theta), said(lr=1e-7))
+
+    assert match.verdict == "differs"
+    assert match.diagnosis is not None
+    assert (match.diagnosis.id, match.diagnosis.parameters["step"]) == ("bug.edited-point", 120)
+
+
+def test_a_rate_that_the_cell_contradicts_is_left_to_a_person() -> None:
+    match = only(notebook(path(optimizers.adagrad, lr=1.0)), said(lr=0.1))
+
+    assert match.verdict == "review"
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "bug.lr-differs"
+
+
+def test_an_estimated_rate_passes_a_run_and_says_so() -> None:
+    match = only(notebook(path(optimizers.sgd, lr=1e-7)), [])
+
+    assert match.verdict == "matches"
+    assert [note.id for note in match.notes] == ["verify.rate-read-off"]
+
+
+# -- what is no run --------------------------------------------------------------------------------
+
+
+def test_grids_and_predictions_are_no_runs() -> None:
+    decoys = [
+        Series(cell=4, name="y_pred", values=X * 2),
+        Series(cell=4, name="epochs", values=np.arange(100.0)),
+        Series(cell=4, name="b_grad_history", values=np.random.default_rng(1).normal(size=100)),
+        Series(cell=4, name="w_grad_history", values=np.random.default_rng(2).normal(size=100)),
+    ]
+
+    assert verify.runs(notebook([], *decoys, names=()), declared=[], names=Names()) == ()
+
+
+def test_a_run_without_data_is_unverifiable_and_says_why() -> None:
+    theta = path(optimizers.sgd, lr=1e-7)
+    series = [Series(cell=4, name=n, values=v) for n, v in zip(("b_history", "w_history"), theta, strict=True)]
+
+    match = only(series, said(lr=1e-7))
+
+    assert (match.verdict, [note.id for note in match.notes]) == ("unverifiable", ["verify.no-data"])
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["b_history", "w_history", "x_data", "y_data", "theta", "loss_history", "x", "q['b']"]),
+            series_of_numbers(),
+        ),
+        max_size=7,
+    ),
+    st.lists(st.tuples(st.sampled_from(["lr", "beta", "eps", "b", "w", "n"]), st.floats()), max_size=4),
+)
+def test_whatever_a_kernel_holds_is_judged_without_an_error_or_a_warning(held: Any, numbers: Any) -> None:
+    """Histories may hold infinities and nan; a verdict can always be stored and read back."""
+    series = [Series(cell=1, name=name, values=values) for name, values in held]
+    declared = [Declared(name=name, cell=1, value=value) for name, value in numbers]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = verify.runs(series, declared=declared, names=Names())
+
+    for match in found:
+        assert to_json(from_json(to_json(match), Match)) == to_json(match)
+        assert match.verdict != "matches" or match.informative_steps > 0
+
+
+# -- losses ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("losses", "kind", "at"),
+    [
+        (lambda loss: loss[:-1], "sse", "before"),
+        (lambda loss: loss[1:] / 10, "mse", "after"),
+        (lambda loss: loss / 20, "half-mse", None),
+        (lambda loss: np.sqrt(loss[1:] / 10), "rmse", "after"),
+        (lambda loss: loss[:-1:10] / 10, "mse", None),
+    ],
+)
+def test_a_recorded_loss_is_recognised_by_its_scale_and_moment(
+    losses: Callable[[Any], Any], kind: str, at: str | None
+) -> None:
+    theta = path(optimizers.sgd, lr=1e-7)
+    recorded = Series(cell=4, name="loss_history", values=losses(line_fit.loss(theta)))
+
+    found = only(notebook(theta, recorded), said(lr=1e-7)).loss
+
+    assert (found.verdict, found.kind, found.at) == ("matches", kind, at)
+
+
+@pytest.mark.parametrize(
+    ("losses", "verdict"),
+    [
+        (lambda loss: -loss[1:], "differs"),
+        (lambda loss: np.cumsum(loss[1:]), "differs"),
+        (lambda loss: np.linspace(loss[0], loss[-1], len(loss)), "unexplained"),
+        (lambda loss: np.where(np.arange(len(loss)) == 90, 1.0, loss), "differs"),
+    ],
+    ids=["negative", "cumulative", "made up", "one value edited"],
+)
+def test_a_wrong_loss_never_matches(losses: Callable[[Any], Any], verdict: str) -> None:
+    theta = path(optimizers.sgd, lr=1e-7)
+    recorded = Series(cell=4, name="loss_history", values=losses(line_fit.loss(theta)))
+
+    assert only(notebook(theta, recorded), said(lr=1e-7)).loss.verdict == verdict
+
+
+# -- effects ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "keywords", "steps", "effect"),
+    [
+        (optimizers.sgd, {"lr": 1e-5}, 40, "diverging"),
+        (optimizers.sgd, {"lr": 1e-7}, 2000, "stalled"),
+        (optimizers.adagrad, {"lr": 1.0}, 2000, "converging"),
+        (optimizers.adagrad, {"lr": 10.0}, 4000, "converged"),
+        (optimizers.rmsprop, {"lr": 1.0, "rho": 0.9}, 2000, "oscillating"),
+    ],
+)
+def test_the_effect_is_what_the_run_did_to_the_loss(
+    rule: Callable[..., Any], keywords: dict[str, Any], steps: int, effect: str
+) -> None:
+    assert only(notebook(path(rule, steps=steps, **keywords)), said(**keywords)).effect == effect
+
+
+# -- plots and sentences ---------------------------------------------------------------------------
+
+
+def test_a_curve_has_few_points_and_keeps_the_ends_and_the_extremes() -> None:
+    theta = path(optimizers.rmsprop, steps=20_000, lr=1.0, rho=0.9)
+
+    curve = only(notebook(theta), said(lr=1.0, rho=0.9)).curve
+
+    assert len(curve.steps) <= 300
+    assert (curve.steps[0], curve.steps[-1]) == (0, 20_000)
+    assert min(curve.losses) == pytest.approx(line_fit.loss(theta).min(), rel=1e-9)
+    assert curve.surface is not None
+    assert curve.surface.centre == pytest.approx(line_fit.minimum(), rel=1e-6)
+
+
+@pytest.mark.slow
+def test_every_sentence_of_a_mistake_has_its_words_and_parameters_in_both_languages() -> None:
+    for name, kind in battery.MISTAKES.items():
+        match = battery.judge(kind(np.random.default_rng([3, 0])))
+        assert match is not None
+        for message in (*match.notes, *([match.diagnosis] if match.diagnosis else [])):
+            _complete(message, name)
+
+
+def _complete(message: Message, name: str) -> None:
+    for language in ("en", "zh-TW"):
+        sentence = catalogue()[message.id][language]
+        missing = [word for word in _placeholders(sentence) if word not in message.parameters]
+        assert not missing, (name, message.id, missing)
+
+
+def _placeholders(sentence: str) -> list[str]:
+    return [part.split("}")[0] for part in sentence.split("{")[1:]]

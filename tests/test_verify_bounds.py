@@ -1,0 +1,138 @@
+"""The rounding bounds hold for every order of summation, and intervals contain the rate that was used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import battery, seeds
+
+from grader.model import Declared, Names, Series
+from grader.verify import bounds, effects, pair, said
+
+
+@given(seeds)
+def test_any_order_of_summation_stays_within_the_bound_of_the_gradient(rng: np.random.Generator) -> None:
+    w = battery.world(rng)
+    problem = bounds.line(w.x, w.y)
+    theta = w.start[:, None] + rng.normal(0, w.scale, (2, 20))
+    ours = bounds.gradient(problem, theta, bounds.DOUBLE)
+    order = rng.permutation(len(w.x))
+
+    for state, g, error in zip(theta.T, ours.g.T, ours.error.T, strict=True):
+        theirs = battery.slope_in_a_loop(w._replace(x=w.x[order], y=w.y[order]), state)
+        assert np.all(np.abs(theirs - g) <= error)
+
+
+@given(seeds)
+def test_the_interval_of_rates_holds_the_rate_that_was_used(rng: np.random.Generator) -> None:
+    w = battery.world(rng)
+    lr = battery.linear_rate(rng, w)
+    theta = battery.train(w, battery.gd(lr))
+    history = bounds.steps(theta, bounds.DOUBLE)
+    g = bounds.gradient(bounds.line(w.x, w.y), theta[:, :-1], bounds.DOUBLE)
+
+    low, high = bounds.rates(history, bounds.Direction(g.g, g.error)).joint()
+
+    assert low <= lr <= high
+    assert high - low <= 1e-9 * lr
+
+
+def test_a_nan_residual_loses_every_comparison() -> None:
+    theta = np.array([[0.0, 1.0, 2.0]])
+    history = bounds.steps(theta, bounds.DOUBLE)
+
+    off = bounds.residual(history, bounds.Direction(np.array([[np.nan, -1.0]]), np.zeros((1, 2))), 1.0)
+
+    assert off.tolist() == [[np.inf, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        (np.array([[0.1, 0.2]]), bounds.DOUBLE),
+        (np.array([[0.1, 0.2]], dtype=np.float32).astype(np.float64), bounds.SINGLE),
+        (np.array([[1.0, 2.0]]), bounds.DOUBLE),
+    ],
+    ids=["double", "single", "whole numbers say nothing"],
+)
+def test_the_arithmetic_is_read_off_the_numbers(values: Any, unit: float) -> None:
+    assert bounds.unit(values) == unit
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("b_history", ("b", "history")),
+        ("model.hist['b_history']", ("b", "history")),
+        ("bHistory", ("b", "history")),
+        ("theta_0", ("theta0",)),
+        ("th0l", ("th0", "l")),
+        ("theta[:, 0]", ("theta",)),
+        ("bs", ("b",)),
+    ],
+)
+def test_a_name_is_read_as_its_words(name: str, words: tuple[str, ...]) -> None:
+    assert pair.tokens(name) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("b_ada", "w_ada"), True),
+        (("theta0_list", "theta1_list"), True),
+        (("intercepts", "slopes"), False),
+        (("b_ada", "w_rms"), False),
+        (("b_grad", "w_grad"), False),
+        (("hist['b']", "hist['w']"), True),
+    ],
+)
+def test_two_names_that_differ_in_the_parameter_only_are_a_pair(names: tuple[str, ...], found: bool) -> None:
+    rng = np.random.default_rng(1)
+    series = [Series(cell=1, name=name, values=np.cumsum(rng.normal(size=30))) for name in names]
+
+    named = [path for path in pair.paths(series, 1, Names()) if path.named]
+
+    assert bool(named) is found
+
+
+def test_data_by_the_rubrics_names_come_before_grids() -> None:
+    series = [
+        Series(cell=1, name="x_data", values=np.array([1.0, 2.0, 4.0])),
+        Series(cell=1, name="y_data", values=np.array([1.0, 3.0, 2.0])),
+        Series(cell=2, name="x", values=np.arange(100.0)),
+        Series(cell=2, name="y", values=np.arange(100.0)),
+    ]
+
+    found = pair.samples(series, 3, Names())
+
+    assert [each.names for each in found] == [("x_data", "y_data")]
+
+
+def test_a_declared_number_is_sorted_by_its_name_and_the_cells_own_come_first() -> None:
+    declared = [
+        Declared(name="lr", cell=1, value=0.5),
+        Declared(name="η", cell=2, value=0.1),
+        Declared(name="β1", cell=2, value=0.9),
+        Declared(name="eps=", cell=2, value=1e-8),
+        Declared(name="iteration", cell=2, value=100.0),
+        Declared(name="lr", cell=3, value=7.0),
+    ]
+
+    found = said.said(declared, 2)
+
+    assert (found.rates, found.own_rates) == ((0.1, 0.5), (0.1,))
+    assert (found.decays, found.epsilons) == ((0.9,), (1e-8,))
+    assert found.table["iteration"] == 100.0
+
+
+def test_a_loss_near_its_minimum_is_exact() -> None:
+    problem = bounds.line(battery.LEE_X, battery.LEE_Y)
+    centre, least = effects.best(problem)
+
+    near = effects.losses(problem, centre[:, None] + np.array([[0.0, 1e-7], [0.0, 0.0]]))
+
+    assert near[0] == least
+    assert near[1] >= least
