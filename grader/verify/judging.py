@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import product
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from grader.verify.said import Said, said, starts
 from grader.verify.sources import sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from grader.model import Declared, Floats, Message, Names, RunVerdict, Scalar, Series
     from grader.verify.bounds import Data, Gradient, Steps
@@ -84,12 +84,13 @@ def _match(
         why = "verify.too-short" if count < 1 else "verify.no-data"
         return _unverifiable(path, count, stated, why, overflowed=overflowed) if path.named else None
     theta = np.ascontiguousarray(path.theta[:, : min(count, MOST_STEPS) + 1])
-    views = list(_views(path, theta, offered, begins))
-    if not views:
+    views = _views(path, theta, offered, begins)
+    likeliest = next(views, None)
+    if likeliest is None:
         return _unverifiable(path, count, stated, "verify.no-data", overflowed=overflowed) if path.named else None
-    if bounds.informative(views[0].history) < (1 if path.named else FEWEST) and np.any(views[0].history.d):
+    if not _tells(likeliest.history, 1 if path.named else FEWEST):
         return _unverifiable(path, count, stated, "verify.no-steps", overflowed=overflowed) if path.named else None
-    ruling = _ruling(views, stated, named=path.named, ordered=path.ordered)
+    ruling = _ruling(likeliest, views, stated, named=path.named, ordered=path.ordered)
     if ruling is None:
         return None
     if count < path.theta.shape[1] - 1 and not overflowed:
@@ -167,22 +168,36 @@ def _plausible(view: View) -> bool:
 # -- rulings -------------------------------------------------------------------------------------
 
 
-def _ruling(views: Sequence[View], stated: Said, *, named: bool, ordered: bool) -> Ruling | None:
-    """The first view under which the run follows a rule; else what is wrong with it under the likeliest."""
-    likely = views[:1] if ordered else views[:2]
+def _tells(history: Steps, fewest: int) -> bool:
+    """Whether so many steps move by more than rounding, or none moves at all, which is told otherwise."""
+    short = bounds.prefix(history, 300)
+    return bounds.informative(short) >= fewest or bounds.informative(history) >= fewest or not np.any(history.d)
+
+
+def _ruling(likeliest: View, others: Iterator[View], stated: Said, *, named: bool, ordered: bool) -> Ruling | None:
+    """The first view under which the run follows a rule; else what is wrong with it under the likeliest.
+
+    The other views are made only once the likeliest has failed.
+    """
     if not named:
-        return _followed(views[:4], stated) if np.any(views[0].history.d) else None
-    if diagnose.never_moves(views[0].history):
-        return _ruled(views[0], diagnose.standstill(_case(views[0], stated)))
+        moves = bool(np.any(likeliest.history.d))
+        return _followed(chain([likeliest], islice(others, 3)), stated) if moves else None
+    if diagnose.never_moves(likeliest.history):
+        return _ruled(likeliest, diagnose.standstill(_case(likeliest, stated)))
+    found = _followed([likeliest], stated)
+    if found is not None:
+        return found
+    views = [likeliest, *others]
+    likely = views[:1] if ordered else views[:2]
     return (
-        _followed(views, stated)
+        _followed(views[1:], stated)
         or _followed_otherwise(likely, stated)
         or _diagnosed(likely, stated)
         or _ruled(views[0], diagnose.nearest(_case(views[0], stated)))
     )
 
 
-def _followed(views: Sequence[View], stated: Said) -> Ruling | None:
+def _followed(views: Iterable[View], stated: Said) -> Ruling | None:
     """The run follows a rule with the gradient of all samples."""
     for view in views:
         fits = identify(view.history, view.gradient, stated, view.problem.size) if _plausible(view) else []
