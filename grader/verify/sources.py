@@ -95,6 +95,8 @@ def one_at_random(problem: Data, history: Steps) -> Gradient | None:
         return None
     off = sum(np.abs(d[p] + rate * misfit * problem.phi[:, p : p + 1]) for p in (0, 1))
     chosen = np.argmin(off, axis=0)  # samples with the same x differ in y, so in the size of the step
+    if np.all(chosen == chosen[0]):  # always the same one: a mistake with a name of its own
+        return None
     phi, y = problem.phi[chosen].T, problem.y[chosen]
     error = 2.0 * np.abs(phi) * (np.sum(np.abs(phi * theta), axis=0) + np.abs(y))
     return Gradient(misfit[chosen, where] * phi, 9.0 * history.u * error, history.u)
