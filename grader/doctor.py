@@ -100,7 +100,7 @@ def ready(found: tuple[Finding, ...]) -> bool:
 
 def _isolation() -> tuple[Isolation | None, str]:
     try:
-        return sandbox.probe(), ""
+        return sandbox.probe(), "; ".join(sandbox.obstacles())
     except GraderError as error:
         return None, error.message
 
@@ -191,9 +191,11 @@ def _packages(seen: Machine) -> Finding:
 def _jail(seen: Machine) -> Finding:
     if seen.isolation is None:
         return _finding("isolation", Verdict.FAIL, message("doctor.isolation-none", why=seen.trouble), _mend(seen))
-    said = message("doctor.isolation", level=seen.isolation.level, program=seen.isolation.program or "")
-    if seen.isolation.level == "process-limits":
+    if seen.isolation.level != "bubblewrap":
+        why = seen.trouble or "-"
+        said = message("doctor.isolation-weaker", level=seen.isolation.level, why=why)
         return _finding("isolation", Verdict.PARTIAL, said, _mend(seen))
+    said = message("doctor.isolation", level=seen.isolation.level, program=seen.isolation.program or "")
     return _finding("isolation", Verdict.PASS, said)
 
 

@@ -66,8 +66,9 @@ def test_what_must_be_mended_fails_and_nothing_is_ready(machine: Machine, check:
     [
         (replace(GOOD, cjk_fonts=False), "fonts"),
         (replace(GOOD, isolation=Isolation(level="process-limits")), "isolation"),
+        (replace(GOOD, isolation=Isolation(level="landlock"), trouble="bwrap: no"), "isolation"),
     ],
-    ids=["fonts", "process-limits"],
+    ids=["fonts", "process-limits", "landlock"],
 )
 def test_what_could_be_better_does_not_stop_anyone(machine: Machine, check: str) -> None:
     assert verdict(machine, check) is Verdict.PARTIAL

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,7 @@ def test_the_hosts_files_cannot_be_read(isolation: Isolation) -> None:
     ]
     code = f"""
 import os
+import shutil
 for path in {paths!r}:
     try:
         print("read", os.listdir(path) if os.path.isdir(path) else open(path).read())
@@ -192,6 +195,7 @@ for name in ("grader.model", "reference.optimizers", "rubrics"):
     except (ImportError, OSError):
         print("no", name)
 import os
+import shutil
 names = {path.replace("/lib/", f"/{other}/") for path in sys.path for other in ("lib", "lib64")}
 for path in sorted(names):
     for name in ("grader/model.py", "reference/optimizers.py", "rubrics/gradient_descent/rubric.toml"):
@@ -445,6 +449,7 @@ def test_output_is_capped_while_it_is_read(isolation: Isolation) -> None:
 def test_disk_is_bounded(bubblewrap: Isolation) -> None:
     code = """
 import os
+import shutil
 for place in (".", "/tmp", "/dev/shm"):
     size = 0
     try:
@@ -537,3 +542,23 @@ def test_a_user_that_still_has_a_process_is_not_given_again() -> None:
     left.wait()
 
     assert other != uid
+
+
+@pytest.mark.parametrize("place", ["tmp", "home"])
+def test_a_python_below_the_jails_own_folders_is_seen_inside(bubblewrap: Isolation, place: str, tmp_path: Path) -> None:
+    folder = {"tmp": tmp_path, "home": Path.home()}[place] / f"environment-{os.getpid()}"
+    venv.create(folder, symlinks=True)
+    try:
+        finished = sandbox.run(
+            [str(folder / "bin" / "python"), "-I", "-c", "import sys; print(sys.prefix)"],
+            isolation=bubblewrap,
+            limits=Limits(),
+            inputs={},
+            seconds=20,
+            output_bytes=1000,
+            python=str(folder / "bin" / "python"),
+        )
+    finally:
+        shutil.rmtree(folder)
+
+    assert finished.stdout.decode().strip() == str(folder)

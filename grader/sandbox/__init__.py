@@ -2,8 +2,8 @@
 
 from grader.sandbox.fonts import fonts
 from grader.sandbox.jail import Jail, start
-from grader.sandbox.probe import candidates, probe, trouble
+from grader.sandbox.probe import candidates, obstacles, probe, trouble
 from grader.sandbox.rooms import IPC
 from grader.sandbox.run import Finished, run
 
-__all__ = ["IPC", "Finished", "Jail", "candidates", "fonts", "probe", "run", "start", "trouble"]
+__all__ = ["IPC", "Finished", "Jail", "candidates", "fonts", "obstacles", "probe", "run", "start", "trouble"]

@@ -71,11 +71,11 @@ def _arguments(order: dict[str, Any], layout: Layout, handed: _Handed) -> list[s
     return [
         *_walls(user_namespace=layout.uid is None),
         *(word for pair in variables(home=HOME, tmp=TMP).items() for word in ("--setenv", *pair)),
-        *_host(shown),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--size", str(64 * MB), "--tmpfs", "/dev/shm"),  # noqa: S108 - inside the jail
         *("--perms", "1777", "--size", str(disk // 4), "--tmpfs", TMP),
         *("--perms", "0755", "--dir", "/home", "--perms", "0777", "--size", str(disk), "--tmpfs", HOME),
+        *_host(shown),  # after these, since a Python may lie below one of them
         *_files(layout.home, HOME, "0777", "0666", handed),
         *("--perms", "0755", "--dir", "/run", "--bind", str(layout.room / "ipc"), IPC),
         *_files(files, JOB, "0755", "0444", handed),

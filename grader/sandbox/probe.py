@@ -19,16 +19,29 @@ if TYPE_CHECKING:
 _HINT = "Run `grader doctor` to see what is missing and the command that mends it."
 
 
-@functools.cache
 def probe() -> Isolation:
     """Pick the strongest level that works, by running a program in it; `GraderError` when none does."""
-    reasons = []
-    for isolation in candidates():
+    isolation, obstacles = _tried()
+    if isolation is None:
+        raise GraderError(f"no sandbox works here ({'; '.join(obstacles)})", hint=_HINT)
+    return isolation
+
+
+def obstacles() -> tuple[str, ...]:
+    """Say why each level that would be stronger than the one that works does not work here."""
+    return _tried()[1]
+
+
+@functools.cache
+def _tried() -> tuple[Isolation | None, tuple[str, ...]]:
+    found = tuple(candidates())
+    reasons = [] if any(isolation.level == "bubblewrap" for isolation in found) else ["bubblewrap: it is not installed"]
+    for isolation in found:
         reason = trouble(isolation)
         if reason is None:
-            return isolation
+            return isolation, tuple(reasons)
         reasons.append(f"{isolation.program or isolation.level}: {reason}")
-    raise GraderError(f"no sandbox works here ({'; '.join(reasons)})", hint=_HINT)
+    return None, tuple(reasons)
 
 
 def candidates() -> Iterator[Isolation]:
