@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -130,7 +130,7 @@ class Gather(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Isolation(Record, frozen=True, kw_only=True):
-    """What kept the submission's code in its jail, as probed by really running one; `program` is the bubblewrap used."""
+    """What kept the submission's code in its jail, as really run in a probe; `program` is the bubblewrap used."""
 
     level: Level | Literal["none"] = "none"
     network: Literal["none", "open"] = "none"
@@ -353,6 +353,15 @@ class Sheet(Record, frozen=True, kw_only=True):
     pictures: float = 0.0
 
 
+class Thumbnail(Record, frozen=True, kw_only=True):
+    """A page in small, for showing where the evidence is; its size in the points in which boxes are given."""
+
+    page: int
+    width: float
+    height: float
+    png: Annotated[bytes, msgspec.Meta(max_length=64_000)]
+
+
 class ReportFacts(Record, frozen=True, kw_only=True):
     """What the PDF parsers saw; `pages` by engine, None where that engine did not finish."""
 
@@ -363,6 +372,7 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
     sheets: tuple[Sheet, ...] = ()
+    thumbnails: tuple[Thumbnail, ...] = ()
 
 
 class Fault(Record, frozen=True, kw_only=True):

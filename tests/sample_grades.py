@@ -1,7 +1,9 @@
 """Small real students, made by hand, for the tests of what people read."""
 
+import base64
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, TypeVar
@@ -34,11 +36,13 @@ from grader.model import (
     Snippet,
     Submission,
     Surface,
+    Thumbnail,
     Verdict,
     Where,
     message,
     to_json,
 )
+from grader.report.pictures import picture
 
 X = (338.0, 333.0, 328.0, 207.0, 226.0, 25.0, 179.0, 60.0, 208.0, 606.0)
 Y = (640.0, 633.0, 619.0, 393.0, 428.0, 27.0, 193.0, 66.0, 226.0, 1591.0)
@@ -225,8 +229,17 @@ def report(**fields: Any) -> ReportFacts:
         "pages": {"pdfplumber": 3, "pypdfium2": 3},
         "languages": ("en",),
         "lines": (line,),
+        "thumbnails": (thumbnail(),),
     }
     return ReportFacts(**(known | fields))
+
+
+def thumbnail(page: int = 1) -> Thumbnail:
+    """A white page with a grey block where the sentences of `coverage` stand."""
+    rows = [b"\xff" * 74 if not 11 < y < 28 else b"\xff" * 9 + b"\x88" * 29 + b"\xff" * 36 for y in range(210)]
+    png = picture(148, 210, base64.b64encode(zlib.compress(b"".join(rows))).decode())
+    assert png is not None
+    return Thumbnail(page=page, width=595.3, height=841.9, png=png)
 
 
 SENTENCES = {
@@ -243,7 +256,7 @@ def coverage(**status: str) -> tuple[Coverage, ...]:
 
 
 def _topic(topic: str, status: Any) -> Coverage:
-    box = (72.0, 90.0, 300.0, 110.0)
+    box = (72.0, 50.0 + 16 * list(SENTENCES).index(topic), 300.0, 62.0 + 16 * list(SENTENCES).index(topic))
     snippets = () if status == "missing" else (Snippet(page=1, bbox=box, text=SENTENCES[topic]),)
     questions = () if status == "covered" else (message(f"topic.hint-{topic}"),)
     return Coverage(topic=topic, status=status, evidence=snippets, questions=questions)

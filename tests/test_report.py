@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import doctest
 import json
+import random
+import struct
 import time
 import tomllib
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,13 +20,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_reports import TALK, essay, raw, shown, written
 
+from grader import coverage as coverage_module
 from grader import sandbox
 from grader.coverage import coverage, topics
 from grader.model import Isolation, Limits, Problem, ReportFacts
-from grader.report import read, text
+from grader.report import gather, pictures, read, text
+from grader.report import ink as ink_module
+from grader.report import lines as lines_module
 from grader.report.gather import Answer, answer, facts, refusal
 from grader.report.ink import ink
 from grader.report.lines import Word, lines, overlapping
+from grader.report.pictures import picture
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "tests/reports"
@@ -39,6 +47,7 @@ QUICK = (
     "truncated",
 )
 LIMITS = Limits()
+NOISE = random.Random(1).randbytes(300_000)  # noqa: S311 - the same noise each time
 
 
 @pytest.fixture(scope="session")
@@ -183,6 +192,82 @@ def test_ink_tells_the_painted_half_from_the_bare_one() -> None:
     assert found.shows((1, 1, 9, 9))
     assert not found.shows((14, 1, 19, 9))
     assert not found.shows((-50, -50, -10, -10))
+
+
+def _unfolded(png: bytes) -> tuple[int, int, bytes]:
+    """Width, height and rows of a PNG of ours, by its own chunks."""
+    found, at = {}, 8
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at : at + 8])
+        found[kind] = png[at + 8 : at + 8 + size]
+        (check,) = struct.unpack(">I", png[at + 8 + size : at + 12 + size])
+        assert check == zlib.crc32(kind + found[kind])
+        at += 12 + size
+    assert list(found) == [b"IHDR", b"IDAT", b"IEND"]
+    width, height, *kind_of_pixels = struct.unpack(">IIBBBBB", found[b"IHDR"])
+    assert kind_of_pixels == [4, 0, 0, 0, 0]
+    return width, height, zlib.decompress(found[b"IDAT"])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_the_picture_of_a_page_is_made_anew_from_its_pixels(width: int, height: int, data: st.DataObject) -> None:
+    stride = (width + 1) // 2
+    pixels = data.draw(st.binary(min_size=stride * height, max_size=stride * height))
+
+    png = picture(width, height, base64.b64encode(zlib.compress(pixels)).decode())
+
+    assert png is not None
+    wide, high, rows = _unfolded(png)
+    assert (wide, high) == (width, height)
+    assert rows == b"".join(b"\0" + pixels[y * stride : (y + 1) * stride] for y in range(height))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "pixels"),
+    [
+        (100, 100, b"\xff" * 4999),
+        (100, 100, b"\xff" * 5001),
+        (100, 100, bytes(50_000_000)),
+        (60_000, 60_000, b"\xff" * 5000),
+        (0, 100, b""),
+        (-2, -100, b"\xff" * 100),
+        (700, 800, NOISE[: 350 * 800]),
+    ],
+    ids=["too-few", "too-many", "bomb", "too-large", "empty", "negative", "noise"],
+)
+def test_pixels_that_are_not_what_they_claim_make_no_picture(width: int, height: int, pixels: bytes) -> None:
+    assert picture(width, height, base64.b64encode(zlib.compress(pixels)).decode()) is None
+
+
+def test_what_is_no_compressed_stream_makes_no_picture() -> None:
+    assert picture(8, 8, "<script>") is None
+    assert picture(8, 8, base64.b64encode(b"\x89PNG").decode()) is None
+
+
+def test_the_pages_are_pictured_small_the_first_three_of_them(isolation: Isolation) -> None:
+    found = read(REPORTS / "pages-four.pdf", limits=LIMITS, isolation=isolation)
+
+    assert [one.page for one in found.thumbnails] == [1, 2, 3]
+    for one in found.thumbnails:
+        width, height, rows = _unfolded(one.png)
+        assert (width, height) == (round(one.width), round(one.height))
+        assert len(one.png) < 60_000
+        assert 0.02 < 1 - rows.count(b"\xff") / len(rows) < 0.5  # there is ink, and there is paper
+
+
+def test_a_page_out_of_noise_is_left_out_and_the_others_stay() -> None:
+    noise = base64.b64encode(zlib.compress(NOISE[:250_000])).decode()
+    plain = base64.b64encode(zlib.compress(b"\xff" * 50 * 141)).decode()
+    sheets = [
+        {"number": 1, "width": 700, "height": 714, "picture": {"width": 700, "height": 714, "bits": noise}},
+        {"number": 2, "width": 595, "height": 842, "picture": {"width": 100, "height": 141, "bits": plain}},
+        {"number": 2, "width": 595, "height": 842, "picture": {"width": 100, "height": 141, "bits": plain}},
+        {"number": 7, "width": 595, "height": 842, "picture": {"width": 100, "height": 141, "bits": plain}},
+    ]
+
+    found = facts(answer(json.dumps({"pages": 4, "sheets": sheets}).encode()), Answer(pages=4))
+
+    assert [one.page for one in found.thumbnails] == [2]
 
 
 def said(engine: str, *, painted: bool = True, words: str = TALK, pages: int = 1) -> Answer:
@@ -353,3 +438,8 @@ def test_words_on_top_of_other_words_are_told_but_not_a_word_drawn_twice() -> No
 
     assert overlapping([under, over]) == {under, over}
     assert overlapping([over, bold]) == frozenset()
+
+
+@pytest.mark.parametrize("module", [coverage_module, gather, ink_module, lines_module, pictures, text])
+def test_the_examples_in_the_docstrings_hold(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0

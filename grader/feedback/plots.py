@@ -65,7 +65,8 @@ class Picture(NamedTuple):
 # -- SVG -----------------------------------------------------------------------------------------
 
 
-def _tag(name: str, *children: str, **attributes: object) -> str:
+def tag(name: str, *children: str, **attributes: object) -> str:
+    """An SVG element: children are markup already, attributes are escaped; `text_anchor` is written text-anchor."""
     pairs = "".join(f' {_attribute(key)}="{escape(_plain(given))}"' for key, given in attributes.items())
     return f"<{name}{pairs}>{''.join(children)}</{name}>" if children else f"<{name}{pairs}/>"
 
@@ -80,19 +81,19 @@ def _plain(given: object) -> str:
 
 def _words(x: float, y: float, words: str, anchor: str = "start", class_: str = "") -> str:
     place = {"x": x, "y": y, "text_anchor": anchor} | ({"class_": class_} if class_ else {})
-    return _tag("text", escape(safe(words, 60)), **place)
+    return tag("text", escape(safe(words, 60)), **place)
 
 
 def _picture(id: str, title: str, *parts: str, width: float = WIDTH, height: float = HEIGHT, class_: str = "") -> str:
-    name = _tag("title", escape(safe(title)), id=f"{id}-title")
+    name = tag("title", escape(safe(title)), id=f"{id}-title")
     box = f"0 0 {_plain(width)} {_plain(height)}"
-    return _tag(
+    return tag(
         "svg", name, *parts, viewBox=box, role="img", aria_labelledby=f"{id}-title", class_=f"plot {class_}".strip()
     )
 
 
 def _polyline(points: Iterable[Point], class_: str) -> str:
-    return _tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
+    return tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
 
 
 def _triangle(at: Point, frame: Frame, class_: str) -> str:
@@ -101,7 +102,7 @@ def _triangle(at: Point, frame: Frame, class_: str) -> str:
     gaps = {"0": y - frame.top, "180": frame.bottom - y, "270": x - frame.left, "90": frame.right - x}
     angle = min(gaps, key=lambda turn: gaps[turn])
     place = f"translate({x:.1f} {y:.1f}) rotate({angle})"
-    return _tag("path", d="M0 0L5 9H-5Z", transform=place, class_=f"exit {class_}")
+    return tag("path", d="M0 0L5 9H-5Z", transform=place, class_=f"exit {class_}")
 
 
 # -- axes ----------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def _power(exponent: int) -> str:
 
 def _border(frame: Frame) -> str:
     size = {"width": frame.right - frame.left, "height": frame.bottom - frame.top}
-    return _tag("rect", x=frame.left, y=frame.top, class_="border", **size)
+    return tag("rect", x=frame.left, y=frame.top, class_="border", **size)
 
 
 def _x_axis(frame: Frame, ticks: Sequence[tuple[float, str]], label: str) -> str:
@@ -137,7 +138,7 @@ def _x_axis(frame: Frame, ticks: Sequence[tuple[float, str]], label: str) -> str
     parts, free = [], -math.inf
     for share, words in ticks:
         x, half = frame.across(share), LETTER * len(words) / 2
-        parts.append(_tag("line", x1=x, x2=x, y1=frame.top, y2=frame.bottom, class_="grid"))
+        parts.append(tag("line", x1=x, x2=x, y1=frame.top, y2=frame.bottom, class_="grid"))
         if x - half >= free and x + half <= WIDTH:
             parts.append(_words(x, frame.bottom + 17, words, "middle"))
             free = x + half + 8
@@ -148,7 +149,7 @@ def _y_axis(frame: Frame, ticks: Sequence[tuple[float, str]], label: str) -> str
     parts = [_words(4, 16, label, "start", "axis")]
     for share, words in ticks:
         y = frame.up(share)
-        parts.append(_tag("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid"))
+        parts.append(tag("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid"))
         parts.append(_words(frame.left - 8, y + 4.5, words, "end"))
     return "".join(parts)
 
@@ -257,7 +258,7 @@ def _loss_line(
         if clipped := logarithm > scale.high:
             break
     end = placed[-1]
-    mark = _triangle(end, frame, class_) if clipped else _tag("circle", cx=end[0], cy=end[1], r=2.5, class_=class_)
+    mark = _triangle(end, frame, class_) if clipped else tag("circle", cx=end[0], cy=end[1], r=2.5, class_=class_)
     return trail, _polyline(placed, f"line {class_}") + mark, end, clipped
 
 
@@ -432,13 +433,13 @@ def _marks(seen: Sequence[Point], surface: Surface | None, style: int, window: _
     """○ at the start, ● at the end if it is in sight, × at the least loss."""
     class_ = _line_class(style)
     x, y = window.place(seen[0], frame)
-    parts = [_tag("circle", cx=x, cy=y, r=4.5, class_=f"start {class_}")]
+    parts = [tag("circle", cx=x, cy=y, r=4.5, class_=f"start {class_}")]
     if len(seen) > 1 and clip(seen[-1], seen[-1], window.low, window.high):
         x, y = window.place(seen[-1], frame)
-        parts.append(_tag("circle", cx=x, cy=y, r=4.5, class_=f"end {class_}"))
+        parts.append(tag("circle", cx=x, cy=y, r=4.5, class_=f"end {class_}"))
     if surface:
         x, y = window.place(surface.centre, frame)
-        parts.append(_tag("path", d=f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10", class_="least"))
+        parts.append(tag("path", d=f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10", class_="least"))
     return "".join(parts)
 
 
@@ -461,9 +462,9 @@ def _rings(surface: Surface, window: _Window, frame: Frame, id: str) -> str:
     )
     x, y = window.place(surface.centre, frame)
     rings = [_ring(unit, math.sqrt(far) / 2**index, (x, y)) for index in range(9)]
-    box = _tag("rect", x=frame.left, y=frame.top, width=frame.right - frame.left, height=frame.bottom - frame.top)
-    clipping = _tag("clipPath", box, id=f"{id}-clip")
-    return clipping + _tag("g", *rings, clip_path=f"url(#{id}-clip)") if any(rings) else ""
+    box = tag("rect", x=frame.left, y=frame.top, width=frame.right - frame.left, height=frame.bottom - frame.top)
+    clipping = tag("clipPath", box, id=f"{id}-clip")
+    return clipping + tag("g", *rings, clip_path=f"url(#{id}-clip)") if any(rings) else ""
 
 
 def _height(surface: Surface, point: Point) -> float:
@@ -477,7 +478,7 @@ def _ring(unit: tuple[float, float, float], size: float, centre: Point) -> str:
     if not all(math.isfinite(value) and abs(value) < 1e6 for value in (xx, xy, yy)) or max(abs(xx), abs(yy)) < 2:
         return ""
     matrix = f"matrix({xx:.2f} 0 {xy:.2f} {yy:.2f} {centre[0]:.1f} {centre[1]:.1f})"
-    return _tag("circle", r=1, transform=matrix, class_="ring", vector_effect="non-scaling-stroke")
+    return tag("circle", r=1, transform=matrix, class_="ring", vector_effect="non-scaling-stroke")
 
 
 # -- bars ------------------------------------------------------------------------------------------
@@ -515,12 +516,12 @@ def _part(value: float) -> float:
 
 def _bar(x: float, y: float, width: float, height: float, class_: str, **more: str) -> str:
     shape = {"x": float(x), "y": float(y), "width": float(width), "height": float(height), "class_": class_}
-    return _tag("rect", **shape, **more) if width > 0 and height > 0 else ""
+    return tag("rect", **shape, **more) if width > 0 and height > 0 else ""
 
 
 def _hatch(id: str) -> str:
-    line = _tag("path", d="M0 6L6 0", class_="hatch")
-    return _tag("pattern", line, id=f"{id}-hatch", width=6, height=6, patternUnits="userSpaceOnUse")
+    line = tag("path", d="M0 6L6 0", class_="hatch")
+    return tag("pattern", line, id=f"{id}-hatch", width=6, height=6, patternUnits="userSpaceOnUse")
 
 
 def histogram(decided: Sequence[int], pending: Sequence[int], *, id: str, title: str, label: str) -> str:
@@ -539,7 +540,7 @@ def histogram(decided: Sequence[int], pending: Sequence[int], *, id: str, title:
             parts.append(_words(left + wide / 2, top - 6, number(sure + waits), "middle", "count"))
         parts.append(_words(left, frame.bottom + 18, str(10 * index), "start" if index == 0 else "middle"))
     parts.append(_words(frame.right, frame.bottom + 18, str(10 * len(decided)), "end"))
-    parts.append(_tag("line", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom, class_="border"))
+    parts.append(tag("line", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom, class_="border"))
     parts.append(_words(frame.right, frame.bottom + 38, label, "end", "axis"))
     return _picture(id, title, *parts, width=width, height=height, class_="wide")
 
@@ -552,5 +553,5 @@ def rate(share: float, *, id: str, title: str) -> str:
 
 def sample(style: int) -> str:
     """The stroke of a run, for a table; decoration, the run's number says the same."""
-    line = _tag("line", x1=1, x2=33, y1=5, y2=5, class_=f"line {_line_class(style)}")
-    return _tag("svg", line, viewBox="0 0 34 10", aria_hidden="true", class_="sample")
+    line = tag("line", x1=1, x2=33, y1=5, y2=5, class_=f"line {_line_class(style)}")
+    return tag("svg", line, viewBox="0 0 34 10", aria_hidden="true", class_="sample")

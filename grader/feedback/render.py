@@ -9,7 +9,7 @@ from importlib.metadata import version
 from markupsafe import Markup
 from msgspec import structs
 
-from grader.feedback import plots
+from grader.feedback import plots, sheets
 from grader.feedback.catalogue import label, number, safe, text, word
 from grader.feedback.pages import fill
 from grader.model import (
@@ -119,6 +119,8 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
         yes=lambda given: label("page.yes" if given else "page.no", language),
         pages=_pages(evidence.report, language),
         quotes=_quotes,
+        sheets=sheets.pages(evidence.report, grade.coverage, language),
+        key=sheets.key(grade.coverage, language),
         trouble=lambda problem: text(message(f"report.problem.{problem.id}"), language),
         folded=_folded(grade),
         method=_method(grade, evidence, language),

