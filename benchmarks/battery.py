@@ -266,6 +266,8 @@ SOMETIMES_INVISIBLE = {
     # a gradient that stays positive is its own size; one that starts at the minimum stays there
     "gradient: absolute",
     "gradient: b forgotten",
+    # a moving average of plain descent obeys the same linear recursion
+    "record: smoothed",
     # a half of the gradient is the gradient of half the loss, where only one parameter still moves
     "gradient: factor 2 for b only",
 }

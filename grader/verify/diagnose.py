@@ -429,6 +429,8 @@ def _rate_by_step(history: Steps, direction: bounds.Direction) -> _Rates | None:
     known = np.isfinite(low) & np.isfinite(high) & (low > 0) & (high - low < 0.1 * high)
     if np.count_nonzero(known) < FOLLOWED:
         return None
+    if np.any(low[np.isfinite(low)] > 10.0 * np.max(high[known])):  # a jump where the gradient says nothing
+        return None
     return _Rates(np.flatnonzero(known).astype(np.float64), low[known], high[known])
 
 
@@ -587,6 +589,8 @@ def unused_velocity(matches: Sequence[Match]) -> Iterator[Match]:
     for match in matches:
         alone = sum(each.cell == match.cell for each in matches) == 1
         if match.verdict == "matches" and match.rule == "gd" and alone and "momentum" in match.declared:
-            yield msgspec.structs.replace(match, notes=(*match.notes, message("verify.momentum-unused")))
+            yield msgspec.structs.replace(
+                match, notes=(*match.notes, message("verify.momentum-unused", momentum=match.declared["momentum"]))
+            )
         else:
             yield match
