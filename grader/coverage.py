@@ -453,12 +453,11 @@ def _split(block: Sequence[Line], section: str | None, matcher: _Matcher) -> Ite
                     for line, at, after in zip(block, starts, [*starts[1:], len(text)], strict=True)
                     if at < stop and after > start
                 ]
-                page = inside[0].page
                 yield _Sentence(
                     text=said,
                     folded=matcher.fold(said),
-                    page=page,
-                    bbox=_around([line.bbox for line in inside if line.page == page]),
+                    page=inside[0].page,
+                    bbox=_around([line.bbox for line in _together(inside)]),
                     section=section,
                     opens=opens,
                 )
@@ -481,6 +480,16 @@ def _pieces(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
         yield begin, cut
         begin = cut
     yield begin, end
+
+
+def _together(lines: Sequence[Line]) -> list[Line]:
+    """The lines of a sentence up to where it goes on in another column or on another page."""
+    kept = [lines[0]]
+    for line in lines[1:]:
+        if line.page != kept[-1].page or line.bbox[3] < kept[-1].bbox[1]:
+            break
+        kept.append(line)
+    return kept
 
 
 def _around(boxes: Sequence[Box]) -> Box:

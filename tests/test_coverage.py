@@ -158,6 +158,19 @@ def test_names_inside_other_words_are_no_names(said: str) -> None:
     assert all(one.status == "missing" for one in coverage(report(said), LEXICON))
 
 
+def test_the_place_of_a_sentence_ends_with_its_column() -> None:
+    lines = [
+        Line(page=1, text="Adagrad divides the learning rate of each", bbox=(50, 700, 290, 712), size=11),
+        Line(page=1, text="parameter by the square root of the sum", bbox=(50, 714, 290, 726), size=11),
+        Line(page=1, text="of its squared gradients.", bbox=(310, 60, 550, 72), size=11),
+    ]
+
+    (found,) = (one for one in coverage(ReportFacts(outcome="read", lines=tuple(lines)), LEXICON) if one.evidence)
+
+    assert found.evidence[0].bbox == (50, 700, 290, 726)
+    assert found.evidence[0].text.endswith("squared gradients.")
+
+
 @pytest.mark.parametrize("heading", ["References", "5. Reference", "參考文獻", "六、參考資料", "参考文献："])
 def test_after_the_references_nothing_counts(heading: str) -> None:
     assert judged(f"{heading}\n{ADAGRAD}", "adagrad").status == "missing"

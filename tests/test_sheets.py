@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import pytest
@@ -50,6 +51,15 @@ def test_one_place_that_shows_two_things_is_boxed_once() -> None:
     assert sheet.boxes.count("<rect") == 1
 
 
+def test_sentences_that_share_a_line_are_boxed_together() -> None:
+    (sheet,) = sheets.pages(report(), (topic((72, 90, 300, 115), (72, 103, 250, 128), (72, 127, 300, 140)),), "en")
+
+    assert re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', sheet.boxes) == [
+        ("69.5", "87.5", "233", "43"),
+        ("69.5", "124.5", "233", "18"),
+    ]
+
+
 def test_two_topics_in_one_sentence_have_badges_side_by_side() -> None:
     (sheet,) = sheets.pages(report(), (topic(BOX), topic(BOX, name="adagrad")), "en")
 
@@ -76,7 +86,8 @@ def test_the_pages_are_folded_and_carry_an_alternative(language: Language) -> No
 
     folded = re.search(r'<details class="sheets">.*?</details>', html, re.DOTALL)
     assert folded is not None
-    assert re.search(r'<img src="data:image/png;base64,[A-Za-z0-9+/=]+" alt="[^"]+SGD[^"]+">', folded[0])
+    (shown,) = re.findall(r'<img src="data:image/png;base64,([A-Za-z0-9+/=]+)" alt="[^"]+SGD[^"]+">', folded[0])
+    assert base64.b64decode(shown) == thumbnail().png
     assert html.count("<img") == 1
 
 
@@ -93,4 +104,4 @@ def test_whatever_the_boxes_are_the_drawing_is_sound(box: tuple[float, float, fl
 
     for sheet in sheets.pages(report(), found, "en"):
         assert not re.search(r"nan|inf", sheet.boxes)
-        assert sheet.boxes.count("<rect") == topics
+        assert sheet.boxes.count("<rect") == sheet.boxes.count("<circle") == topics

@@ -21,14 +21,15 @@ PNG = b"\x89PNG\r\n\x1a\n"
 TOPICS = 8
 """How many topics have a colour and dash of their own; those after them share."""
 MARGIN = 2.5
-BADGE = 8.0
+BADGE = 7.0
+LEADING = 2.0  # lines of type touch a little
 
 
 class Boxed(NamedTuple):
     """A page with its boxes; `words` says in a sentence what the picture shows."""
 
     page: int
-    source: str
+    source: Markup
     boxes: Markup
     words: str
 
@@ -71,16 +72,31 @@ def _boxed(page: Thumbnail, coverage: Sequence[Coverage], language: Language) ->
     )
     yield Boxed(
         page=page.page,
-        source=f"data:image/png;base64,{base64.b64encode(page.png).decode('ascii')}",
+        source=Markup(f"data:image/png;base64,{base64.b64encode(page.png).decode('ascii')}"),  # noqa: S704 - base64
         boxes=_drawing(page, [(number, box) for number, _, boxes in found for box in boxes]),
         words=label("page.sheet-words", language, page=page.page, topics=told),
     )
 
 
 def _boxes(topic: Coverage, page: Thumbnail) -> list[Box]:
-    """The different places on this page that a topic was judged by."""
-    places = (snippet.bbox for snippet in topic.evidence if snippet.page == page.page)
-    return [box for box in dict.fromkeys(places) if all(map(math.isfinite, box))]
+    """The places on this page that a topic was judged by; sentences that share a line make one."""
+    places: list[Box] = []
+    for box in sorted({snippet.bbox for snippet in topic.evidence if snippet.page == page.page}, key=lambda b: b[1]):
+        shared = [other for other in places if _touch(box, other)]
+        if all(map(math.isfinite, box)):
+            places = [other for other in places if other not in shared] + [_around([box, *shared])]
+    return places
+
+
+def _touch(box: Box, other: Box) -> bool:
+    wide = min(box[2], other[2]) - max(box[0], other[0])
+    high = min(box[3], other[3]) - max(box[1], other[1])
+    return wide > 0 and high > LEADING
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    x0, top, x1, bottom = zip(*boxes, strict=True)
+    return min(x0), min(top), max(x1), max(bottom)
 
 
 def _drawing(page: Thumbnail, boxes: Sequence[tuple[int, Box]]) -> Markup:
@@ -91,8 +107,8 @@ def _drawing(page: Thumbnail, boxes: Sequence[tuple[int, Box]]) -> Markup:
     taken.clear()
     for number, box in boxes:  # over all rectangles
         turn = taken[box] = taken.get(box, -1) + 1
-        x = max(box[0] - MARGIN, BADGE + 1) + turn * 2 * BADGE
-        parts.append(_badge(min(x, page.width - BADGE), max(box[1], BADGE), number))
+        x = box[0] - MARGIN - BADGE - turn * (2 * BADGE + 1)
+        parts.append(_badge(min(max(x, BADGE), page.width - BADGE), max(box[1] + BADGE - MARGIN, BADGE), number))
     view = f"0 0 {page.width:.1f} {page.height:.1f}"
     drawn = tag("svg", *parts, viewBox=view, preserveAspectRatio="none", class_="marks", aria_hidden="true")
     return Markup(drawn)  # noqa: S704 - `tag` escapes what it prints
@@ -113,7 +129,7 @@ def _rectangle(box: Box, number: int, *, wider: float) -> str:
 
 
 def _badge(x: float, y: float, number: int) -> str:
-    name = tag("text", str(number), x=x, y=y + 0.45 * BADGE, text_anchor="middle")
+    name = tag("text", str(number), x=x, y=y + 0.5 * BADGE, text_anchor="middle")
     return tag("g", tag("circle", cx=x, cy=y, r=BADGE), name, class_=f"badge {_style(number)}")
 
 
