@@ -19,7 +19,20 @@ from typing import Any
 import numpy as np
 
 from grader import notebook, verify
-from grader.model import Cell, CellRun, Evidence, Isolation, Match, Names, Notebook, Run, Series, Submission
+from grader.experiments import experiments
+from grader.model import (
+    Cell,
+    CellRun,
+    Evidence,
+    Experiment,
+    Isolation,
+    Match,
+    Names,
+    Notebook,
+    Run,
+    Series,
+    Submission,
+)
 
 FILE = Path(__file__).parent / "notebooks" / "golden.toml"
 DATA = """
@@ -167,3 +180,16 @@ def evidence(nb: Notebook, base_matches: tuple[Match, ...]) -> Evidence:
 def cases() -> dict[str, dict[str, Any]]:
     """The golden notebooks by name."""
     return dict(tomllib.loads(FILE.read_text(encoding="utf-8")))
+
+
+def heldout(cases: dict[str, list[dict[str, Any]]]) -> list[tuple[bool, dict[str, Any], Experiment]]:
+    """Judge the change that each case means, with its heading before the run and its text behind it."""
+    base_matches, _ = executed(BASE)
+    judged = []
+    for truth in (True, False):
+        for case in cases[str(truth).lower()]:
+            cells = [f"md: {case['head']}"] if "head" in case else []
+            found = experiments(evidence(book([*cells, case["run"], f"md: {case['text']}"]), base_matches))
+            meant = [each for each in found if each.name == case.get("about", found[0].name)]
+            judged.append((truth, case, meant[0]))
+    return judged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import golden
@@ -316,3 +317,67 @@ def test_sentences_end_at_full_stops_of_both_scripts_but_not_inside_numbers() ->
     text = "lr = 0.001 is fine. it converges, e.g. quickly.\n- 學習率太大。會發散！"
 
     assert words.sentences(text) == ("lr = 0.001 is fine.", "it converges, e.g. quickly.", "學習率太大。", "會發散！")
+
+
+HELDOUT = sorted(golden.FILE.parent.glob("heldout-*.toml"))
+
+
+@pytest.mark.parametrize("path", HELDOUT, ids=lambda path: path.stem)
+def test_sentences_as_students_write_them_are_understood_and_never_wronged(path: Path) -> None:
+    judged = golden.heldout(tomllib.loads(path.read_text(encoding="utf-8")))
+
+    true = [found.claim for truth, _, found in judged if truth]
+    false = [found.claim for truth, _, found in judged if not truth]
+
+    assert true.count("contradicts") == 0
+    assert false.count("agrees") == 0
+    assert true.count("agrees") >= 0.75 * len(true)
+
+
+SPOKEN = [
+    pytest.param(["gd lr=5e-7", "md: It is faster now."], ("lr", True, "agrees"), id="nothing-named"),
+    pytest.param(["gd lr=1e-5", "md: It converges faster."], ("lr", True, "not-judged"), id="nothing-named-false"),
+    pytest.param(["gd lr=1e-5", "md: 1e-5 發散得更快。"], ("lr", True, "agrees"), id="by-its-value"),
+    pytest.param(
+        ["gd lr=1e-6", "md: 學習率改成 1e-6。b 到了 -120.7，比原本的 1e-7 還快。"],
+        ("lr", True, "agrees"),
+        id="b-as-result",
+    ),
+    pytest.param(
+        ["gd lr=1e-6", "md: The larger learning rate is faster and the loss is lower than with 1e-7."],
+        ("lr", True, "agrees"),
+        id="value-compared-with",
+    ),
+    pytest.param(["gd b=-180 lr=1e-6", "md: It is faster now."], ("lr", False, "none"), id="two-changes"),
+    pytest.param(["gd lr=1e-6", "md: w = 2.47 and b = -120.7."], ("lr", False, "none"), id="no-effect"),
+]
+
+
+@pytest.mark.parametrize(("cells", "expected"), SPOKEN)
+def test_a_sentence_is_about_the_run_it_stands_behind(cells: list[str], expected: tuple[str, bool, str]) -> None:
+    found = experiments(evidence(*cells))[0]
+
+    assert (found.name, found.explained, found.claim) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("十萬次", 1e5), ("一萬步", 1e4), ("兩千次", 2e3), ("二十", 20.0), ("一百五十次", 150.0), ("20萬", 2e5)],
+)
+def test_numbers_in_characters_are_read(text: str, value: float) -> None:
+    assert words.values(text) == {value}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("快了不少", False),
+        ("快不了", True),
+        ("下降非常快", False),
+        ("不會比較快", True),
+        ("特別快", False),
+        ("無法加速", True),
+    ],
+)
+def test_a_negation_is_no_part_of_another_word(text: str, expected: bool) -> None:
+    assert words.negated(text, "faster") is expected

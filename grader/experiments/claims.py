@@ -19,16 +19,22 @@ from grader.model import Claim, Match, Prose
 LONGEST_QUOTE = 300
 MOST_STATEMENTS = 100  # about one change; judging stays quick whatever is handed in
 MOST_COMPARED = 20
+CLEAR_NUMBER = 1000  # smaller whole numbers may count anything
+SMALL_NUMBER = 1e-4
 OPPOSITE: dict[Said, Said] = {"faster": "slower", "slower": "faster", "closer": "farther", "farther": "closer"}
 
 
 class Statement(NamedTuple):
-    """A sentence about a hyperparameter: the sentence, and the context that names what it speaks of."""
+    """A sentence, and with it the context that names what it speaks of.
+
+    `named` is the cell of that context: the sentence's own, an earlier one, or 0 where nothing was named yet.
+    """
 
     cell: int
     line: int
     sentence: str
     subject: str
+    named: int
 
 
 class Explanation(NamedTuple):
@@ -46,25 +52,28 @@ def statements(prose: Sequence[Prose]) -> tuple[Statement, ...]:
     """
     found: list[Statement] = []
     context = before = ""
-    cell = 0
+    cell = named = 0
     for line in prose:
         if line.cell != cell:
             context, before, cell = "", context or before, line.cell
         if line.kind == "comment":
             context = ""
         for sentence in words.sentences(line.text):
-            named = _named(sentence)
-            context = sentence if named else context
+            if _named(words.apart(sentence)[0]):
+                context, named = sentence, line.cell
+                found.append(Statement(line.cell, line.line, sentence, sentence, line.cell))
+                continue
             spoken_of = context or (before if line.kind == "text" else "")
-            if spoken_of:
-                subject = sentence if named else f"{spoken_of} {sentence}"
-                found.append(Statement(line.cell, line.line, sentence, subject))
+            subject = f"{spoken_of} {sentence}" if spoken_of else sentence
+            found.append(Statement(line.cell, line.line, sentence, subject, named if spoken_of else 0))
     return tuple(found)
 
 
 def _named(sentence: str) -> bool:
+    """Say whether a sentence names what may be changed; a number as small as a learning rate does, too."""
+    text = words.MEASURE.sub(" ", sentence)
     patterns = (*words.NAMES.values(), *words.RULES.values())
-    return any(pattern.search(sentence) for pattern in patterns)
+    return any(pattern.search(text) for pattern in patterns) or any(0 < v <= SMALL_NUMBER for v in words.values(text))
 
 
 def explanation(
@@ -78,7 +87,8 @@ def explanation(
     """Judge the sentences near a change among all `trials`; `others` are the runs that may be compared with it."""
     values = {number(value) for t in trials if t.name == trial.name for value in (t.before, t.after)}
     known = frozenset(value for value in values if value is not None)
-    about = [each for each in near[:MOST_STATEMENTS] if _is_about(trial, each, known)]
+    near = [_addressed(trial, each, trials, beside) for each in near[:MOST_STATEMENTS]]
+    about = [each for each in near if _is_about(trial, each, known)]
     if not about:
         return Explanation(False, "none", "")
     compared = _comparisons(trial, others)
@@ -97,21 +107,56 @@ def _together(claims: set[Claim]) -> Claim:
 # -- what a sentence is about ------------------------------------------------------------------------
 
 
+def _addressed(trial: Trial, statement: Statement, trials: Sequence[Trial], beside: Sequence[Trial]) -> Statement:
+    """Name the hyperparameter where a sentence leaves it out: by its value, or as the one thing that was changed."""
+    if _names(trial, statement.subject) or trial.name == "optimizer":
+        return statement
+    alone = {t.name for t in beside} == {trial.name} and statement.cell >= trial.cell
+    if _is_named_by_value(trial, statement.subject, trials):
+        return statement._replace(subject=f"{_SPOKEN.get(trial.name, trial.name)}{_GAP}{statement.subject}")
+    if alone and statement.named <= trial.cell:
+        return statement._replace(subject=f"{_SPOKEN.get(trial.name, trial.name)}{_GAP}{statement.sentence}")
+    return statement
+
+
+_SPOKEN = {"b": "initial b", "w": "initial w"}
+_GAP = " " * 20  # so wide that no "larger" beside it is taken for the hyperparameter's
+
+
+def _is_named_by_value(trial: Trial, text: str, trials: Sequence[Trial]) -> bool:
+    """Say whether a text has the value, which is of such a size that it can be nothing else."""
+    value = number(trial.after)
+    if value is None or trial.name in ("b", "w") or (value.is_integer() and abs(value) < CLEAR_NUMBER):
+        return False
+    rivals = {t.name for t in trials if close(number(t.after), value) or close(number(t.before), value)}
+    return rivals == {trial.name} and _has_value(trial, words.apart(text)[0])
+
+
 def _is_about(trial: Trial, statement: Statement, known: frozenset[float]) -> bool:
-    """Say whether a sentence names an effect and the hyperparameter, and no other of its known values alone."""
+    """Say whether a sentence names an effect and the hyperparameter, and no other of its known values alone.
+
+    Values that something is compared with do not count; a direction, "the larger learning rate", outweighs the old one.
+    """
     if not any(words.effects(clause) for clause in words.clauses(statement.sentence)):
         return False
     if not _names(trial, statement.subject) or _other_rule(trial, statement.subject):
         return False
-    said = words.values(statement.subject)
+    spoken, _ = words.apart(statement.subject)
+    said = words.values(spoken)
     named = [value for value in known if any(close(value, s) for s in said)]
-    return not named or any(close(number(trial.after), value) for value in named)
+    if not named or _has_value(trial, statement.subject):
+        return True
+    only_before = all(close(number(trial.before), value) for value in named)
+    return only_before and words.direction(spoken, trial.name) == trial.direction != 0
 
 
 def _names(trial: Trial, text: str) -> bool:
     if trial.name == "optimizer":
         pattern = words.RULES.get(trial.after or "")
         return pattern is not None and pattern.search(text) is not None
+    letter = words.LETTERS.get(trial.name)
+    if letter is not None and letter.search(text) and _has_value(trial, text):
+        return True
     pattern = words.NAMES.get(trial.name)
     return pattern is not None and pattern.search(text) is not None
 
@@ -151,11 +196,19 @@ def _answers(
     """Judge clause by clause; a clause without a subject of its own inherits the one before it."""
     subject = statement.subject if statement.subject != statement.sentence else ""
     for clause in words.clauses(statement.sentence):
-        if _named(words.apart(clause)[0]):
+        if _turns(trial, clause):
             subject = clause
         said = words.effects(clause)
         if said:
             yield _clause_claim(trial, clause, subject or statement.subject, said, statement, trials, comparisons)
+
+
+def _turns(trial: Trial, clause: str) -> bool:
+    """Say whether a clause begins to speak of something: a hyperparameter, or another rule than the run's own."""
+    spoken = words.apart(clause)[0] if trial.name == "iteration" else words.MEASURE.sub(" ", words.apart(clause)[0])
+    rule = trial.run.rule if trial.run and trial.name != "optimizer" else None
+    patterns = [*words.NAMES.values(), *(p for name, p in words.RULES.items() if name != rule)]
+    return any(pattern.search(spoken) for pattern in patterns)
 
 
 def _clause_claim(  # the one place where all circumstances meet
@@ -231,11 +284,13 @@ def _against(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) ->
         case "diverges":
             return "agrees" if state == "diverging" else "contradicts" if state == "converged" else "not-judged"
         case "oscillates":
-            return "agrees" if state == "oscillating" else "not-judged"
+            return "agrees" if state in ("oscillating", "diverging") else "not-judged"
         case "converges":
             return "agrees" if state == "converged" else "contradicts" if state == "diverging" else "not-judged"
         case "not-converged":
             return "contradicts" if state == "converged" else "agrees"
+        case "stays":
+            return "agrees" if state in ("stalled", "converging") else "not-judged"
         case "faster" | "slower":
             return _speed(trial, effect, comparisons, state)
         case "closer" | "farther":

@@ -11,7 +11,16 @@ from functools import lru_cache
 from typing import Literal
 
 Said = Literal[
-    "faster", "slower", "diverges", "oscillates", "converges", "not-converged", "closer", "farther", "no-change"
+    "faster",
+    "slower",
+    "diverges",
+    "oscillates",
+    "converges",
+    "not-converged",
+    "stays",
+    "closer",
+    "farther",
+    "no-change",
 ]
 
 
@@ -29,10 +38,11 @@ _START = r"""
     start(?:s|ed|ing)?
     init
 """
-_START_ZH = """
+_START_ZH = r"""
     初始|初值
     起始|起點|起点
     開始的位置|开始的位置
+    [從从由] ?[-−]?[\d.]+ ?[開开]始
 """
 
 NAMES: dict[str, re.Pattern[str]] = {
@@ -61,8 +71,8 @@ NAMES: dict[str, re.Pattern[str]] = {
         步數|步数|輪數|轮数
         """,
     ),
-    "b": _list(r"b|bias|intercept" + "\n" + _START, "偏差|偏置|偏移|截距" + _START_ZH),
-    "w": _list(r"w|weights?|slope" + "\n" + _START, "權重|权重|斜率" + _START_ZH),
+    "b": _list(_START, _START_ZH),  # everything in this homework speaks of b and w: only where they start is chosen
+    "w": _list(_START, _START_ZH),
     "momentum": _list(r"momentum|gamma|beta|mu|lambda|m", "動量|动量|慣性|惯性|γ|β|λ|μ"),
     "rho": _list(r"rho|decay(?: rate)?|alpha|gamma|beta", "衰減|衰减|ρ|α|γ|β"),
     "eps": _list(r"eps(?:ilon)?", "ε|ϵ"),
@@ -75,6 +85,10 @@ NAMES: dict[str, re.Pattern[str]] = {
         "優化器|优化器|最佳化|演算法|算法|方法|更新規則|更新规则",
     ),
 }
+LETTERS: dict[str, re.Pattern[str]] = {
+    "b": _list(r"b|bias|intercept", "偏差|偏置|偏移|截距"),
+    "w": _list(r"w|weights?|slope", "權重|权重|斜率"),
+}
 RULES: dict[str, re.Pattern[str]] = {
     "gd": _list(r"(?:plain |vanilla |standard |ordinary |stochastic )?gradient descent|s?gd", "(?:隨機|随机)?梯度下降"),
     "momentum": _list(r"momentum|heavy ball", "動量|动量"),
@@ -84,26 +98,48 @@ RULES: dict[str, re.Pattern[str]] = {
     "adam": _list(r"adam"),
 }
 
+# Iterations as a unit or as what was held constant: they say how long, and not what was changed.
+MEASURE = _list(
+    r"""
+    (?:in|within|after|for|with) (?:\w+ )?(?:same number of|a few|several|fewer) (?:iterations?|steps|epochs|updates)
+    (?:in|within|after|for|with) (?:only |about |around |just |all |the )*[\d,]+k? (?:iterations?|steps|epochs|updates)
+    (?:takes?|took|needs?|needed|requires?) (?:\w+ ){0,6}(?:iterations?|steps|epochs|updates)
+    the same (?:number of )?(?:iterations?|steps|epochs)
+    """,
+    r"""
+    (?:同樣|同样|相同|一樣|一样)的?(?:迭代|訓練|训练|更新)*(?:次數|次数|步數|步数)
+    (?:[跑走經经過过迭代了完在第更新訓練训练]+ ?)[\d,萬万]+ ?(?:多)?(?:次|步|輪|轮|個|个)(?:迭代|疊代)?
+    (?:需要|要|花)[^，。,]{0,4}(?:迭代|疊代|步)(?:次數|次数)?
+    """,
+)
+
 # -- what it says happened -----------------------------------------------------------------------------
 
-_HOW_MUCH = r"(?:much |even |a bit |slightly |far )?"
+_HOW_MUCH = r"(?:much |even |a bit |a little |a lot |slightly |far |way |significantly |noticeably )?"
 _LOSS = r"(?:loss|error|cost)"
 _LOSS_ZH = "(?:損失|损失|loss|誤差|误差)[^，。,]{0,6}"
-_ARRIVE = r"(?:converg\w*|reach\w*|arriv\w*|get there|got there)"
+_GOAL = r"(?:the |a |its )?(?:\w+ )?(?:minim\w*|optim\w*|target|goal|cross|x mark|solution|answer|bottom)"
+_RISE = r"(?:growing|increasing|rising|going up|climbing)"
+_RISE_ZH = (
+    "(?:越來越大|越来越大|越來越高|越来越高|一直(?:變大|变大|上升|增加)|一路(?:往上|向上|上升|飆|飙)"
+    "|不降反升|暴增|飆升|飙升|衝上|冲上)"
+)
+_LOSS_ZH_STILL = "(?:損失|损失|loss|誤差|误差)[^，。,]{0,3}(?:還|还|仍)[^，。,]{0,3}(?:高|大)"
+_ARRIVE = r"(?:converg\w*|reach\w*|arriv\w*|g[eo]t (?:there|to))"
 _ARRIVE_ZH = "(?:收斂|收敛|到達|到达|抵達|達到|达到|走到|到最)"
 
 EFFECTS: dict[Said, re.Pattern[str]] = {
     "no-change": _list(
         r"""
         no (?:visible |obvious |significant |noticeable |real |big |clear )?(?:changes?|differences?|effects?|impact)
-        (?:almost |nearly |about |exactly |practically )?(?<!reach )(?<!reaches )(?<!reached )the same
+        (?<!reach )(?<!reaches )(?<!reached )the same(?! (?:number|amount|steps?|iterations?|time|data|start))
         similar(?:ly)?|identical|unchanged
         (?:does|do|did)(?: not|n't) (?:change|matter|make a difference)
         hardly (?:changes?|differs?)
         """,
         """
         (?:沒有?|没有?|無|无)(?:什麼|什么|太大|明顯|明显|顯著|显著|太多)*的?(?:變化|变化|差別|差别|差異|差异|影響|影响|改變|改变|不同|區別|区别)
-        幾乎一樣|几乎一样|差不多|一樣的|一模一樣|不變|不变|相同
+        幾乎一樣|几乎一样|差不多|一樣的(?!迭代|次|步)|一模一樣|不變|不变|相同(?!的?(?:迭代|次|步|條件|条件|起))
         (?:影響|影响|變化|变化|差異|差异|差別|差别)不大
         """,
     ),
@@ -112,31 +148,33 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         diverg\w*
         explod\w*|blow(?:s|n|ing)? up|blew up
         overflow\w*|nan|infinit\w*|inf
-        """,
         """
+        rf"{_LOSS}s? (?:\w+ )?(?:keeps?|kept|just keeps?|is|are|was|starts?|started) {_RISE}",
+        f"""
         發散|发散
-        爆炸|爆掉|溢位|溢出
+        爆炸|爆掉|炸|溢位|溢出|爆表
         無限大|无限大|無窮|无穷
+        (?:損失|损失|loss|誤差|误差)[^，。,]{{0,4}}{_RISE_ZH}|不降反升
         """,
     ),
     "oscillates": _list(
         r"""
         oscillat\w*|bounc\w*|zig-?zag\w*|swing\w*|jump\w*
         overshoot\w*|overshot
-        unstable|back and forth
+        unstable|back and forth|side to side
         """,
         """
         震盪|震蕩|震荡|振盪|振蕩|振荡|擺盪|摆荡|擺動
-        來回|来回|跳來跳去|跳来跳去|抖動|抖动
+        來回|来回|[跳彈弹]來[跳彈弹]去|[跳弹]来[跳弹]去|抖動|抖动
         不穩定|不稳定
         """,
     ),
     "slower": _list(
-        r"slow(?:er|est|ly|s|ed|ing)?(?: down)?|sluggish\w*"
+        r"slow(?:er|est|ly|s|ed|ing)?(?: down)?|sluggish\w*|crawl\w*"
         "\n"
         rf"(?:tak(?:es?|ing)|took) {_HOW_MUCH}a? ?(?:long(?:er)?|more)(?: (?:time|steps|iterations))?"
         "\n"
-        r"need(?:s|ed)? (?:many |much )?more (?:time|steps|iterations)",
+        r"(?:need(?:s|ed)?|requires?|takes?|took) (?:\w+ ){0,2}(?:more|times as many) (?:time|steps|iterations)",
         """
         慢|緩|缓
         較久|较久|更久|耗時|耗时
@@ -146,13 +184,16 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
     "faster": _list(
         r"""
         fast(?:er|est)?|quick(?:er|ly)?|rapid(?:ly)?
+        f[au]rther (?:along|down the valley|in the same)
         speeds?(?: it)? up|sped up|accelerat\w*
         sooner|earlier|less time
-        (?:in|needs?|takes?|took|requires?) (?:far |much )?fewer (?:iterations|steps)
+        (?:in|needs?|needed|takes?|took|requires?|with|after|within) (?:\w+ ){0,2}fewer (?:iterations|steps|updates)
         """,
         """
         快(?!要)
         加速|迅速
+        速度[^，。,]{0,6}(?:提升|提高|增加)
+        [走跑移前][^，。,離离]{0,4}(?:更|較|较)[遠远]
         更早|較早|较早
         """,
     ),
@@ -170,13 +211,13 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         """,
     ),
     "farther": _list(
-        r"f[au]rther(?: away)?|worse"
+        r"f[au]rther(?: away)?(?! along| down| in the same)|worse"
         "\n"
         rf"(?:higher|larger|bigger) (?:final )?{_LOSS}"
         "\n"
         rf"{_LOSS} (?:is|was|becomes?|became|gets?|got) {_HOW_MUCH}(?:higher|larger|bigger)",
         f"""
-        更遠|更远|較遠|较远
+        (?<!得)(?<!得比)(?:更遠|更远|較遠|较远)
         {_LOSS_ZH}(?:更大|較大|较大|變大|变大|更高|較高|较高|上升|變高|变高)
         更差|較差|较差|變差|变差
         """,
@@ -187,23 +228,38 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         "\n"
         rf"[a-z]+n't (?:yet |fully |really |quite |even )*{_ARRIVE}"
         "\n"
-        r"(?:gets?|got|is|was) stuck|stop(?:s|ped) (?:too early|before|halfway)|not enough|far (?:away )?from",
+        r"(?:gets?|got|is|was) stuck|(?:stop|end)(?:s|ped|ed)? (?:too early|before|halfway|half ?way)"
+        "\n"
+        r"not enough|(?:far|a long way) (?:away )?(?:from|above|off)"
+        "\n"
+        rf"{_LOSS} (?:\w+ )?still (?:\w+ )?(?:high|large|big)",
         f"""
         (?:還沒有?|还没有?|尚未|仍未|並未|并未|没有?|沒有?|無法|无法|不能|不會|不会|未能|未|來不及|来不及)[^，。,]{{0,4}}{_ARRIVE_ZH}
         不收斂|不收敛|收斂不了|收敛不了|到不了|走不到
         卡住|停滯|停滞|不夠|不够|不足
         很遠|很远|還差|还差
+        [離离距][^，。,]{{0,8}}(?:一大?段|不少|很大的?)距[離离]
+        {_LOSS_ZH_STILL}
+        """,
+    ),
+    "stays": _list(
+        r"(?:hardly|barely|scarcely) (?:\w+ )?(?:mov\w+|gets? (?:off|anywhere|away)|got|left|leaves?|changes? its)"
+        "\n"
+        r"(?:stays?|stayed|remains?|remained) (?:\w+ )?(?:near|at|close to|around) (?:the |its |where)",
+        """
+        (?:幾乎|几乎|根本|完全|都)(?:不太|沒什麼|没什么|沒有?|没有?|不)(?:會|会|在|怎麼|怎么)?(?:動|动|走|移動|移动|前進|前进|進展|进展)
+        [學学走動动]不動|[学走动]不动
+        (?:停|留|待|卡)在(?:原地|原點|起點|起点|初始)
         """,
     ),
     "converges": _list(
-        r"converg\w*|close to"
+        r"converg\w*|close to|(?:very |quite )near (?:to )?the"
         "\n"
-        r"(?:reach|arriv|get|got|goes|comes?)(?:e[sd]|s)? (?:to |at )?"
-        r"(?:the |a )?(?:global )?(?:minim\w*|optim\w*|target|goal|x mark|cross|solution|answer)",
+        rf"(?:reach|arriv|get|got|goes|comes?)(?:e[sd]?|s|ed|ing)? (?:to |at )?{_GOAL}",
         """
         收斂|收敛
         接近|靠近|逼近
-        (?:到達|到达|抵達|達到|达到|走到)[^，。,]{0,4}(?:最|目標|目标|終點|终点|標記|标记)
+        (?:到達|到达|抵達|達到|达到|走到|衝到|冲到)[^，。,]{0,4}(?:最|目標|目标|終點|终点|標記|标记)
         """,
     ),
 }
@@ -217,7 +273,7 @@ NEGATION = _list(
     instead of|rather than
     [a-z]+n't
     """,
-    "不|沒|没|無|无|未|非|別",
+    "不(?![少錯错僅仅只斷断同過过])|沒|没|[無无](?![限窮穷])|未|非(?!常)|(?<![特分差級级個个類类區区])[別别]",
 )
 HEDGE = _list(
     r"""
@@ -311,7 +367,9 @@ def apart(sentence: str) -> tuple[str, str]:
 
 # -- numbers ---------------------------------------------------------------------------------------------
 
-_TIMES = re.compile(r"\d+(?:\.\d+)?\s*(?:倍|[x×](?![\d ]*10)|-?fold|times(?![A-Za-z]))", re.IGNORECASE)
+_TIMES = re.compile(
+    r"(?:\d+(?:\.\d+)?|[十百千萬万]+)\s*(?:倍|[x×](?![\d ]*10)|-?fold|times(?![A-Za-z]))", re.IGNORECASE
+)
 _POWER = re.compile(
     r"(?<![\w.^])(?P<sign>[-−]?)(?:(?P<mantissa>\d+\.?\d*|\.\d+)\s*(?:[*×x·]|\\times|\\cdot)\s*)?"
     r"10\s*(?:\*\*|\^)\s*[{(]?(?P<power>[-−]?\d+)[})]?"
@@ -320,6 +378,9 @@ _NUMBER = re.compile(
     r"(?<![A-Za-z_\d.^])(?P<plain>[-−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+−]?\d+)?)"
     r"\s*(?P<unit>萬|万|千|百萬|百万|k(?![A-Za-z])|million)?"
 )
+_SPELLED = re.compile(r"(?<![\d ])[一二兩两三四五六七八九十百千][一二兩两三四五六七八九十百千萬万]*(?<=[十百千萬万])")
+_DIGITS = {"一": 1, "二": 2, "兩": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+_TENS = {"十": 10, "百": 100, "千": 1000}
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _UNITS = {"萬": 1e4, "万": 1e4, "千": 1e3, "百萬": 1e6, "百万": 1e6, "k": 1e3, "million": 1e6}
 
@@ -330,7 +391,22 @@ def values(text: str) -> frozenset[float]:
     spelled = re.sub(r"10([⁻⁰¹²³⁴-⁹]+)", lambda m: "10^" + m.group(1).translate(_SUPERSCRIPT), text)
     powers = [_power(match) for match in _POWER.finditer(spelled)]
     rest = _TIMES.sub(" ", _POWER.sub(" ", spelled))
-    return frozenset(v for v in (*powers, *(_plain(match) for match in _NUMBER.finditer(rest))) if v is not None)
+    plain = (_plain(match) for match in _NUMBER.finditer(rest))
+    characters = (_characters(match.group()) for match in _SPELLED.finditer(rest))
+    return frozenset(v for v in (*powers, *plain, *characters) if v is not None)
+
+
+def _characters(text: str) -> float:
+    """Read 十萬 or 兩千: what stands before a power of ten counts it."""
+    total = part = digit = 0
+    for letter in text:
+        if letter in "萬万":
+            total, part, digit = (total + (part + digit or 1)) * 10_000, 0, 0
+        elif letter in _TENS:
+            part, digit = part + (digit or 1) * _TENS[letter], 0
+        else:
+            digit = _DIGITS[letter]
+    return float(total + part + digit)
 
 
 def _ascii(text: str) -> str:
@@ -363,10 +439,12 @@ def effects(text: str) -> tuple[Said, ...]:
     for name, pattern in EFFECTS.items():
         if pattern.search(rest):
             found.append(name)
-            if name in ("no-change", "not-converged"):
+            if name in ("no-change", "not-converged", "stays"):
                 rest = pattern.sub(" ", rest)
     if "converges" in found and {"faster", "slower", "closer"} & set(found):
         found.remove("converges")
+    if "diverges" in found:  # "diverges faster"
+        found = [each for each in found if each not in ("faster", "slower")]
     return tuple(found)
 
 
@@ -374,10 +452,16 @@ def effects(text: str) -> tuple[Said, ...]:
 def negated(text: str, effect: Said) -> bool:
     """Say whether an effect's word stands shortly after a negation."""
     match = EFFECTS[effect].search(text)
-    if match is None or effect in ("no-change", "not-converged"):
+    if match is None or effect in ("no-change", "not-converged", "stays"):
         return False
     before = text[max(0, match.start() - 24) : match.start()]
-    return NEGATION.search(before) is not None or NEGATION.search(text[match.end() : match.end() + 2]) is not None
+    return NEGATION.search(before) is not None or _follows(text, match.end())
+
+
+def _follows(text: str, end: int) -> bool:
+    """Say whether a negation begins within two letters: 快不了, but not 快了不少."""
+    match = NEGATION.search(text, end)
+    return match is not None and match.start() < end + 2
 
 
 @lru_cache(CACHE)
