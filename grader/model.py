@@ -224,7 +224,7 @@ class Series(Record, frozen=True, kw_only=True):
     cell: int
     name: str
     values: Any
-    source: Literal["namespace", "attribute", "container", "returned", "plotted", "printed"] = "namespace"
+    source: Literal["namespace", "attribute", "container", "returned", "plotted", "printed", "recorded"] = "namespace"
 
 
 class Trace(Record, frozen=True, kw_only=True):
@@ -503,7 +503,10 @@ class RubricId(Record, frozen=True, kw_only=True):
 
 
 class Grade(Record, frozen=True, kw_only=True):
-    """The judgement of one submission."""
+    """The judgement of one submission.
+
+    `shared` are passages of the report that also stand in the assignment's own text; `concept` says where.
+    """
 
     submission: Submission
     rubric: RubricId
@@ -514,6 +517,7 @@ class Grade(Record, frozen=True, kw_only=True):
     needs_review: bool
     experiments: tuple[Experiment, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    shared: tuple[Snippet, ...] = ()
 
 
 # -- JSON ----------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from grader import coverage as coverage_
+from grader import similarity
 from grader.checks import CHECKS, Case, case, judge
 from grader.model import (
     Criterion,
@@ -32,6 +33,7 @@ from grader.model import (
     Record,
     RubricId,
     Scored,
+    Snippet,
     Verdict,
     to_json,
 )
@@ -40,12 +42,16 @@ PENDING = (Verdict.REVIEW, Verdict.FAULT)
 
 
 class Rubric(Record, frozen=True, kw_only=True):
-    """What a class is graded by. The digest covers what judging depends on, not how facts are gathered."""
+    """What a class is graded by. The digest covers what judging depends on, not how facts are gathered.
+
+    `assignment` is the text that was handed out besides the notebook; a report that repeats it is told so.
+    """
 
     title: str
     criteria: tuple[Criterion, ...]
     topics: coverage_.Topics
     gather: Gather = Gather()
+    assignment: str = ""
     digest: str = ""
 
     @property
@@ -77,17 +83,25 @@ def load(text: str, *, read: Callable[[str], str], where: str = "rubric.toml") -
     except tomllib.TOMLDecodeError as error:
         raise RubricError((f"not TOML: {error}",), where=where) from error
     mistakes = _Mistakes(text)
-    mistakes.unknown(table, ("title", "topics", "gather", "criterion"), "$")
+    mistakes.unknown(table, ("title", "topics", "assignment", "gather", "criterion"), "$")
     title = table.get("title", "")
     if not isinstance(title, str) or not title:
         mistakes.add("a rubric needs a `title`", "$.title")
     criteria = _criteria(table.get("criterion", []), mistakes)
     gather = _gather(table.get("gather", {}), read, mistakes)
     topics = _topics(table.get("topics"), read, mistakes)
+    assignment = _read(table.get("assignment"), read, "$.assignment", mistakes)
     if mistakes.found or topics is None:
         raise RubricError(tuple(mistakes.found), where=where)
-    judged = to_json({"title": title, "criteria": criteria, "topics": topics})
-    return Rubric(title=title, criteria=criteria, topics=topics, gather=gather, digest=_digest(judged))
+    judged = to_json({"title": title, "criteria": criteria, "topics": topics, "assignment": assignment})
+    return Rubric(
+        title=title,
+        criteria=criteria,
+        topics=topics,
+        gather=gather,
+        assignment=assignment,
+        digest=_digest(judged),
+    )
 
 
 def grade(evidence: Evidence, rubric: Rubric) -> Grade:
@@ -109,7 +123,14 @@ def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...]) -> Grade:
         needs_review=any(s.finding.verdict in PENDING for s in scored),
         experiments=known.experiments,
         coverage=known.coverage,
+        shared=_shared(known.evidence, rubric),
     )
+
+
+def _shared(evidence: Evidence, rubric: Rubric) -> tuple[Snippet, ...]:
+    """What the report repeats of what was handed out."""
+    sources = {"notebook": similarity.notebook_text(rubric.gather.base), "assignment": rubric.assignment}
+    return similarity.shared(evidence.report.lines, sources) if evidence.report else ()
 
 
 def score(criterion: Criterion, finding: Finding) -> Scored:

@@ -165,9 +165,9 @@ def test_the_place_of_a_sentence_ends_with_its_column() -> None:
         Line(page=1, text="of its squared gradients.", bbox=(310, 60, 550, 72), size=11),
     ]
 
-    (found,) = (one for one in coverage(ReportFacts(outcome="read", lines=tuple(lines)), LEXICON) if one.evidence)
+    found = next(one for one in coverage(ReportFacts(outcome="read", lines=tuple(lines)), LEXICON) if one.evidence)
 
-    assert found.evidence[0].bbox == (50, 700, 290, 726)
+    assert found.evidence[0].bbox == (50.0, 700.0, 290.0, 726.0)
     assert found.evidence[0].text.endswith("squared gradients.")
 
 

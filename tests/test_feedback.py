@@ -34,7 +34,7 @@ from sample_grades import (
 
 from grader import feedback
 from grader.feedback import pages
-from grader.model import Curve, Evidence, Grade, Language, Match, Verdict, message
+from grader.model import Curve, Evidence, Grade, Language, Match, Snippet, Verdict, message
 
 BOTH: tuple[Language, ...] = ("en", "zh-TW")
 VOID = {"meta", "br", "img", "input", "link"}
@@ -255,6 +255,18 @@ def test_a_report_topic_shows_the_sentence_that_decided_and_its_page() -> None:
     html = feedback.render(*perfect(), language="en")
 
     assert re.search(r'<q lang="zh-Hant">動量會累積.*</q> <span class="where">page 1</span>', html)
+
+
+def test_what_the_report_shares_with_the_assignment_is_quoted_without_a_verdict() -> None:
+    judged, known = perfect()
+    copied = Snippet(page=2, bbox=(0, 0, 9, 9), text="Adagrad gives every parameter its own rate", concept="notebook")
+
+    text = page((structs.replace(judged, shared=(copied,)), known)).text
+
+    assert "Also in the assignment" in text
+    assert "Adagrad gives every parameter its own rate" in text
+    assert "in the handed-out notebook" in text
+    assert "costs no points" in text
 
 
 def test_a_sentence_that_shows_a_topic_in_two_ways_is_quoted_once() -> None:

@@ -25,20 +25,21 @@ SAME_LAYER = {
     "kernel": {"notebook", "sandbox", "trace"},
     "report": {"sandbox"},
     "checks": {"experiments", "coverage", "verify"},
-    "rubric": {"checks", "coverage"},
+    "rubric": {"checks", "coverage", "similarity"},
     "export": {"feedback"},
 }
 NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its own layer
     "verify": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "experiments": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "coverage": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
+    "similarity": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "checks": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "rubric": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "store": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks"},
     "feedback": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
     "export": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
 }
-JUDGES = ("verify", "experiments", "coverage", "checks", "rubric")
+JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric")
 ONLY = {  # a library, and the rooms that alone may import it
     "click": {"cli"},
     "sqlite3": {"store"},

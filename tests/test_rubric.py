@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.model import Criterion, Finding, Verdict, message
-from grader.rubric import Rubric, RubricError, load, score
+from grader.model import Criterion, Evidence, Finding, Line, ReportFacts, Submission, Verdict, message
+from grader.rubric import Rubric, RubricError, grade, load, score
 
 FOLDER = files("rubrics") / "gradient_descent"
 TEXT = (FOLDER / "rubric.toml").read_text(encoding="utf-8")
@@ -72,6 +72,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
         ("cell_seconds = 120", "cell_seconds = -1", "above 0"),
         ('base = "gradient descent.ipynb"', 'base = "nothing.ipynb"', "cannot read `nothing.ipynb`"),
         ('topics = "topics.toml"', 'topics = "nothing.toml"', "cannot read `nothing.toml`"),
+        ('topics = "topics.toml"', 'topics = "topics.toml"\nassignment = "no.txt"', "cannot read `no.txt`"),
         ('title = "Gradient descent"', "", "needs a `title`"),
         ("[gather]", "[gathr]", "did you mean `gather`?"),
         ('x = ["x_data"]', "x = [1]", "x"),
@@ -88,6 +89,25 @@ def test_a_mistake_is_told_in_words_that_lead_to_it(old: str, new: str, told: st
 )
 def test_a_rubric_that_is_none_is_told(text: str) -> None:
     assert _mistakes(text)
+
+
+def test_passages_of_the_assignment_are_shown_and_cost_nothing() -> None:
+    sentence = "Explain with your own eyes how the four methods walk down the valley, one page for each, and sign it."
+    rubric = load(
+        TEXT.replace("[gather]", 'assignment = "sheet.txt"\n[gather]', 1),
+        read=lambda name: sentence if name == "sheet.txt" else _read(name),
+    )
+    copied = "the gradient of the squared error over all ten points, then move both parameters a small step against it"
+    said = (copied, "My own words stand here.", sentence)
+    lines = tuple(Line(page=1, text=text, bbox=(50, 90 * i, 500, 90 * i + 12)) for i, text in enumerate(said))
+    evidence = Evidence(submission=Submission(student="a", root="/"), report=ReportFacts(outcome="read", lines=lines))
+    plain = load(TEXT, read=_read)
+
+    told = grade(evidence, rubric)
+
+    assert [(one.concept, one.text) for one in told.shared] == [("notebook", copied), ("assignment", sentence[:-1])]
+    assert told.points == grade(evidence, plain).points
+    assert rubric.digest != plain.digest
 
 
 def test_the_digest_follows_what_judging_depends_on_and_nothing_else() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Message,
         ReportFacts,
         Scored,
+        Snippet,
     )
 
 SCHEMA = "grader/grade/1"
@@ -51,7 +52,7 @@ def grade_json(grade: Grade, evidence: Evidence, *, language: Language) -> dict[
         ],
         "runs": [_run(match, language) for match in evidence.matches],
         "experiments": [_experiment(experiment) for experiment in grade.experiments],
-        "report": _report(evidence.report, grade.coverage),
+        "report": _report(evidence.report, grade),
         "fault": evidence.fault,
         "seconds": round(evidence.seconds, 3),
     }
@@ -114,7 +115,7 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _report(report: ReportFacts | None, coverage: tuple[Coverage, ...]) -> dict[str, Any] | None:
+def _report(report: ReportFacts | None, grade: Grade) -> dict[str, Any] | None:
     if report is None:
         return None
     counts = set(report.pages.values())
@@ -124,14 +125,18 @@ def _report(report: ReportFacts | None, coverage: tuple[Coverage, ...]) -> dict[
         "languages": report.languages,
         "readable": report.outcome == "read" and bool(report.lines),
         "outcome": report.outcome,
-        "topics": {topic.topic: _topic(topic) for topic in coverage},
+        "topics": {topic.topic: _topic(topic) for topic in grade.coverage},
+        "shared": [_place(snippet) | {"source": snippet.concept} for snippet in grade.shared],
         "problems": [{"id": problem.id, "page": problem.page, "text": problem.text} for problem in report.problems],
     }
 
 
 def _topic(topic: Coverage) -> dict[str, Any]:
-    evidence = [{"page": snippet.page, "bbox": snippet.bbox, "text": snippet.text} for snippet in topic.evidence]
-    return {"status": topic.status, "evidence": evidence}
+    return {"status": topic.status, "evidence": [_place(snippet) for snippet in topic.evidence]}
+
+
+def _place(snippet: Snippet) -> dict[str, Any]:
+    return {"page": snippet.page, "bbox": snippet.bbox, "text": snippet.text}
 
 
 def _number(source: str | None) -> str | float | int | None:
