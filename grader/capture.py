@@ -35,6 +35,9 @@ MOST_SERIES = 400
 MOST_SCALARS = 400
 MOST_ITEMS = 200
 EXACT_BYTES = 1 << 20
+MOST_RUNS = 60  # of loops that keep no history themselves, in one cell
+MOST_RECORDED = 200_000  # turns of such a loop; what comes later is not recorded
+WIDEST_RECORDED = 16
 SEQUENCES = (list, tuple, deque)
 IGNORED = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 
@@ -46,6 +49,14 @@ class Capture:
         self._namespace = namespace
         self._seen: dict[str, tuple[Any, bytes]] = {}
         self._pieces: list[memoryview] = []
+        self._recorders: list[Recorder] = []
+
+    def recorder(self, place: str, names: tuple[str, ...]) -> Recorder:
+        """Called where a loop begins that was rewritten to be recorded."""
+        recorder = Recorder(place, names, self._namespace)
+        if len(self._recorders) < MOST_RUNS:
+            self._recorders.append(recorder)
+        return recorder
 
     def collect(self, nonce: str, budget: int, size: int) -> str:
         """Say which series are new since the last cell, with the first `size` bytes of them."""
@@ -94,7 +105,24 @@ class Capture:
                 if entry is not None:
                     series.append(entry)
                     budget -= len(entry[-1])
+        for name, rows, columns, data in self._recorded():
+            if len(data) <= budget and len(series) < MOST_SERIES:
+                series.append((name, "r", rows, columns, 0, data))
+                budget -= len(data)
         return series, scalars[:MOST_SCALARS], skipped
+
+    def _recorded(self) -> Iterator[tuple[str, int, int, memoryview]]:
+        """Tell what the rewritten loops went through, each run of a loop under a name of its own."""
+        runs, self._recorders = self._recorders, []
+        times: dict[str, int] = {}
+        for run in runs:
+            times[run.place] = times.get(run.place, 0) + 1
+            again = f"[{times[run.place]}]" if times[run.place] > 1 else ""
+            place = f"{run.place or 'loop'}{again}." if run.place or again else ""
+            for name, states in run.histories():
+                found = numbers(states)
+                if found is not None:
+                    yield f"{place}{name}", *found
 
     def _new(
         self, name: str, thing: Any, source: str, owner: int, budget: int, skipped: list[Any]
@@ -124,6 +152,52 @@ class Capture:
         if new != digest:
             return name, source, rows, columns, 0, data
         return None if unmoved else (name, source, rows, columns, 1, data[:0])
+
+
+class Recorder:
+    """What one run of a loop went through, turn by turn."""
+
+    def __init__(self, place: str, names: tuple[str, ...], namespace: dict[str, Any]) -> None:
+        self.place = place
+        self._namespace = namespace
+        self._paths = [name.split(".") for name in names]
+        self._states: list[list[Any]] = [[] for _ in names]
+
+    def __call__(self, space: dict[str, Any]) -> Recorder:
+        """Called before the loop and at the end of each turn, with the names that are known there."""
+        if len(self._states[0]) < MOST_RECORDED:
+            for path, states in zip(self._paths, self._states, strict=True):
+                states.append(self._state(space, path))
+        return self
+
+    def _state(self, space: dict[str, Any], path: list[str]) -> Any:
+        """Copy a number, or a few plain ones; None for everything else."""
+        thing: Any = space.get(path[0], self._namespace.get(path[0]))
+        for name in path[1:]:
+            thing = getattr(thing, "__dict__", {}).get(name)
+        kind = type(thing)
+        if kind is float:
+            return (thing,)
+        if _is(kind, "numpy", "ndarray"):
+            few = 0 < thing.size <= WIDEST_RECORDED and thing.dtype.kind in "fiu"
+            return tuple(map(float, thing.reshape(-1))) if few else None
+        if kind in SEQUENCES:
+            found = [scalar(part) for part in thing] if 0 < len(thing) <= WIDEST_RECORDED else [None]
+            return None if None in found else tuple(found)
+        number = scalar(thing)
+        return None if number is None else (number,)
+
+    def histories(self) -> Iterator[tuple[str, list[Any]]]:
+        """Go through what stayed a number, or a few, all the way; what had no value before the loop begins after it."""
+        kept = [(path[-1], states) for path, states in zip(self._paths, self._states, strict=True)]
+        kept = [(name, states) for name, states in kept if len(states) > 2 and _alike(states[1:])]
+        skip = any(not _alike(states[:2]) for _, states in kept)
+        yield from ((name, states[skip:]) for name, states in kept)
+
+
+def _alike(states: list[Any]) -> bool:
+    """Say whether all states are known and hold equally many numbers."""
+    return None not in states and len(set(map(len, states))) == 1
 
 
 # -- where numbers may be --------------------------------------------------------------------------

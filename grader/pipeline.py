@@ -40,6 +40,7 @@ from grader.model import (
     Series,
     Submission,
     from_json,
+    message,
     to_json,
 )
 from grader.rubric import Rubric, grade
@@ -238,7 +239,26 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
         declared=declared,
         run=executed.run,
     )
-    return _guarded("verify", partial(_verify, executed.series), job, evidence)
+    evidence = _guarded("verify", partial(_verify, executed.series), job, evidence)
+    if evidence.matches or evidence.fault:
+        return evidence
+    return _guarded("verify", partial(_recorded, theirs), job, evidence)
+
+
+def _recorded(theirs: Notebook, job: Job, evidence: Evidence) -> Evidence:
+    """Where the notebook kept no history, run it again with a record in its loops, in the time that is left."""
+    from grader import kernel, notebook
+
+    written = notebook.recording(theirs)
+    limits = job.gather.limits
+    left = limits.notebook_seconds - (evidence.run.seconds if evidence.run else 0.0)
+    if written is None or left <= 0:
+        return evidence
+    gather = replace(job.gather, limits=replace(limits, notebook_seconds=left))
+    again = kernel.execute(written, gather=gather, isolation=job.isolation)
+    found = _verify(again.series, job, evidence)
+    note = message("kernel.recorded")
+    return replace(found, matches=tuple(replace(match, notes=(note, *match.notes)) for match in found.matches))
 
 
 def _verify(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:

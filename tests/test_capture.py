@@ -245,3 +245,72 @@ def test_a_hundred_thousand_floats_cost_milliseconds() -> None:
 
     assert first < 0.2
     assert time.process_time() - began < 0.02
+
+
+# -- loops that were rewritten to be recorded ----------------------------------------------------------
+
+
+def recorded(names: tuple[str, ...], *spaces: dict[str, Any], namespace: dict[str, Any] | None = None) -> Any:
+    """Let a loop of the function `fit` go through these turns."""
+    capture = Capture(namespace or {})
+    record = capture.recorder("fit", names)
+    for space in spaces:
+        record(space)
+    series = asked(capture, trace.Reader())[0]
+    return {one.name: one.values.tolist() for one in series if one.source == "recorded"}
+
+
+def test_a_recorded_loop_tells_its_numbers_turn_by_turn() -> None:
+    turns = [
+        {"w": 1.0, "t": np.array([[1.0], [2.0]])},
+        {"w": 0.5, "t": [2, 3]},
+        {"w": np.float64(0.2), "t": (3.0, 4.0)},
+    ]
+
+    told = recorded(("w", "t"), *turns)
+
+    assert told == {"fit.w": [1.0, 0.5, 0.2], "fit.t": [[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]}
+
+
+def test_what_is_no_number_all_the_way_is_left_out() -> None:
+    told = recorded(("w", "s"), {"w": 1, "s": 1.0}, {"w": 2, "s": "x"}, {"w": 3, "s": 2.0})
+
+    assert told == {"fit.w": [1.0, 2.0, 3.0]}
+
+
+def test_a_record_begins_after_the_first_turn_where_something_was_not_there_before() -> None:
+    told = recorded(("w", "b"), {"b": 9.0}, {"w": 1.0, "b": 8.0}, {"w": 2.0, "b": 7.0}, {"w": 3.0, "b": 6.0})
+
+    assert told == {"fit.w": [1.0, 2.0, 3.0], "fit.b": [8.0, 7.0, 6.0]}
+
+
+def test_attributes_and_globals_are_recorded() -> None:
+    model = SimpleNamespace(w=1.0)
+    turns = []
+    capture = Capture({"b": 5.0})
+    record = capture.recorder("", ("self.w", "b"))
+    for w in (1.0, 2.0, 3.0):
+        model.w = w
+        turns.append(record({"self": model}))
+
+    series = asked(capture, trace.Reader())[0]
+    assert {one.name: one.values.tolist() for one in series} == {"w": [1.0, 2.0, 3.0], "b": [5.0, 5.0, 5.0]}
+
+
+def test_each_run_of_a_loop_has_a_name_of_its_own_and_is_told_once() -> None:
+    capture, reader = Capture({}), trace.Reader()
+    for factor in (1.0, 2.0):
+        record = capture.recorder("fit", ("w",))
+        for turn in range(3):
+            record({"w": factor * turn})
+
+    first, again = asked(capture, reader)[0], asked(capture, reader)[0]
+
+    assert [one.name for one in first] == ["fit.w", "fit[2].w"]
+    assert again == ()
+
+
+def test_a_long_loop_is_recorded_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.capture.MOST_RECORDED", 10)
+
+    assert len(recorded(("w",), *({"w": float(turn)} for turn in range(50)))["fit.w"]) == 10

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import pickle
+import re
 import textwrap
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 
 from grader.feedback.catalogue import catalogue
 from grader.model import Cell, GraderError, Limits, Notebook
-from grader.notebook import UnreadableError, changes, declared, own_prose, parse, prose, read, runnable
+from grader.notebook import UnreadableError, changes, declared, own_prose, parse, prose, read, recording, runnable
 from grader.notebook.constants import number
 from grader.notebook.reading import _REASONS
 
@@ -515,3 +517,62 @@ def test_lines_keep_their_numbers(source: str) -> None:
 @pytest.mark.parametrize("cell", [c for c in BASE.cells if c.kind == "code"], ids=lambda c: str(c.index))
 def test_ordinary_cells_are_left_as_they_are(cell: Cell) -> None:
     assert runnable(cell.source) == cell.source
+
+
+# -- loops that keep no history ------------------------------------------------------------------------
+
+CARRIED = [
+    pytest.param("for i in range(9):\n    w = w - lr * g(w)\n    b -= lr", ("w", "b"), id="plain"),
+    pytest.param("for i in range(9):\n    w, b = step(x, y, w, b, lr)", ("w", "b"), id="returned"),
+    pytest.param("for i in range(9):\n    new = w - lr * g(w)\n    w = new", ("w",), id="by-way-of-another"),
+    pytest.param("for i in range(9):\n    self.w -= lr * self.g()", ("self.w",), id="attribute"),
+    pytest.param("for i in range(9):\n    theta[0] -= lr\n    theta[1] -= lr", ("theta",), id="item"),
+    pytest.param("i = 0\nwhile i < 9:\n    w = w - lr\n    i += 1", ("w",), id="counter"),
+    pytest.param("while True:\n    w = w - lr\n    i = i + 1", ("w",), id="counter-spelled-out"),
+    pytest.param("for i in t:\n    g = 0.0\n    for n in x:\n        g = g - n * w\n    w = w - lr * g", ("w",), id="sum"),
+    pytest.param("for i in range(9):\n    p = [v * w for v in x]\n    w = w - sum(p)", ("w",), id="comprehension"),
+    pytest.param("for lr in rates:\n    w = 1.0\n    for i in t:\n        w = w - lr * w", ("w",), id="inner-loop"),
+    pytest.param("for p in x:\n    print(p)", (), id="no-update"),
+    pytest.param("for p in x:\n    h.append(p)", (), id="only-appends"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "names"), CARRIED)
+def test_a_record_is_taken_of_what_a_loop_carries_from_turn_to_turn(source: str, names: tuple[str, ...]) -> None:
+    written = recording(notebook(source))
+
+    told = written.cells[0].source if written else ""
+    assert re.findall(r"recorder\('', (\(.*?\))\)", told) == ([repr(names)] if names else [])
+    assert told.count("_grader_record(locals())") == (1 if names else 0)
+
+
+def test_a_recorded_loop_does_what_it_did() -> None:
+    source = "w = 8.0\nfor i in range(3):\n    w = w / 2"
+    seen: list[float] = []
+
+    class Shell:
+        _grader_capture = SimpleNamespace(recorder=lambda *_: record)
+
+    def record(space: dict[str, Any]) -> Any:
+        seen.append(space["w"])
+        return record
+
+    written = recording(notebook(source))
+    assert written is not None
+    space: dict[str, Any] = {"get_ipython": Shell}
+    exec(written.cells[0].source, space)  # noqa: S102 - our own three lines
+
+    assert (space["w"], seen) == (1.0, [8.0, 4.0, 2.0, 1.0])
+
+
+def test_magics_do_not_keep_a_loop_from_being_recorded() -> None:
+    assert recording(notebook("%%time\nfor i in range(3):\n    w = w / 2")) is not None
+
+
+@given(st.text(alphabet="wbi=-+* \n\t:()[].for1%", max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_whatever_a_cell_holds_what_is_recorded_is_python(source: str) -> None:
+    written = recording(notebook(source))
+
+    if written is not None:
+        compile(written.cells[0].source, "cell", "exec")

@@ -212,3 +212,22 @@ def _wait_for(condition: Callable[[], bool], *, seconds: float) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+SILENT = "\n".join(line for line in GOOD.splitlines() if "history" not in line)
+
+
+@pytest.mark.slow
+def test_a_loop_that_keeps_no_history_is_run_again_with_a_record(tmp_path: Path, isolation: Isolation) -> None:
+    evidence = pipeline.examine(_hand_in(tmp_path, SILENT), gather=GATHER, isolation=isolation)
+
+    (match,) = evidence.matches
+    assert (match.names, match.steps, match.rule, match.verdict) == (("b", "w"), 50, "gd", "matches")
+    assert [note.id for note in match.notes][:1] == ["kernel.recorded"]
+
+
+@pytest.mark.slow
+def test_a_history_of_the_students_own_is_not_recorded_again(tmp_path: Path, isolation: Isolation) -> None:
+    evidence = pipeline.examine(_hand_in(tmp_path, GOOD), gather=GATHER, isolation=isolation)
+
+    assert [note.id for match in evidence.matches for note in match.notes] == []

@@ -3,6 +3,7 @@
 from grader.notebook.changes import changes, own_prose, prose
 from grader.notebook.constants import declared
 from grader.notebook.reading import UnreadableError, parse, read
+from grader.notebook.recording import recording
 from grader.notebook.source import runnable
 
-__all__ = ["UnreadableError", "changes", "declared", "own_prose", "parse", "prose", "read", "runnable"]
+__all__ = ["UnreadableError", "changes", "declared", "own_prose", "parse", "prose", "read", "recording", "runnable"]
