@@ -220,7 +220,7 @@ def test_expected_stands_beside_seen_with_the_ratio_of_the_moves() -> None:
 
     gap = words("<div" + html.partition('<div class="gap"')[2].partition("</div>")[0] + "</div>")
     assert gap.startswith("Run 2, read as Adagrad, leaves the rule for the first time in step 1")
-    assert "b_history-120-119-1203.1141e-5" in gap.replace(" ", "")
+    assert "b_history-120-119-119.999973.1141e-5" in gap.replace(" ", "")
     assert "Likely reason" in gap
 
 

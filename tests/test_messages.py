@@ -1,6 +1,8 @@
 """The sentences: complete in both languages, alike in their placeholders, and no more of them than are said."""
 
 import ast
+import itertools
+import math
 import re
 import string
 import unicodedata
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 import grader
 from grader.feedback import catalogue, number, safe, text
-from grader.feedback.catalogue import PLACEHOLDER
+from grader.feedback.catalogue import PLACEHOLDER, numbers
 from grader.model import GraderError, Language, Message, message
 
 ROOT = Path(grader.__file__).parent
@@ -312,3 +314,20 @@ def test_any_message_becomes_one_line(key: str, parameters: dict[str, str | int 
         shown = text(Message(id=key, parameters=parameters), language)
 
         assert "\n" not in shown
+
+
+@given(st.lists(st.floats(), max_size=4))
+def test_numbers_that_differ_are_shown_as_different(values: list[float]) -> None:
+    shown = numbers(values)
+
+    assert all(
+        (a == b) == (x == y)
+        for (a, x), (b, y) in itertools.combinations(zip(values, shown, strict=True), 2)
+        if not (math.isnan(a) or math.isnan(b))
+    )
+
+
+def test_a_sentence_shows_how_far_two_numbers_are_apart() -> None:
+    said = text(message("updates.step", cell=1, step=1, name="b", expected=-119.0, seen=-119.00000012), "en")
+
+    assert "-119.0000001" in said

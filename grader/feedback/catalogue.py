@@ -13,10 +13,16 @@ import tomllib
 import unicodedata
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from grader.model import GraderError, Language, Message, Scalar, message
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+DIGITS = 6
+"""Significant digits of a number, where it need not be told from another."""
 LONGEST = 240
 """Characters of a student's text that are shown in one place."""
 
@@ -45,7 +51,13 @@ def text(message: Message, language: Language) -> str:
     sentence = template(message.id, language)
     if sentence is None:
         return _unknown(message)
-    return PLACEHOLDER.sub(lambda match: value(match[1], message.parameters, language), sentence)
+    given = _told_apart(message.parameters)
+    return PLACEHOLDER.sub(lambda match: given.get(match[1]) or value(match[1], message.parameters, language), sentence)
+
+
+def _told_apart(parameters: dict[str, Scalar]) -> dict[str, str]:
+    found = {name: given for name, given in parameters.items() if isinstance(given, int | float)}
+    return dict(zip(found, numbers(tuple(found.values())), strict=True))
 
 
 def template(id: str, language: Language) -> str | None:
@@ -77,7 +89,7 @@ def _scalar(given: Scalar) -> str:
     return safe(given) if isinstance(given, str) else number(given)
 
 
-def number(value: float) -> str:
+def number(value: float, *, digits: int = DIGITS) -> str:
     """A number for people: six significant digits, whole numbers whole, five digits and more grouped.
 
     >>> [number(x) for x in (1e-7, 2.0, 10189.9012, 100000, -188.4366838, 36708190.7, float("-inf"))]
@@ -87,10 +99,25 @@ def number(value: float) -> str:
         return str(float(value)) if isinstance(value, float) else "inf"
     if value == int(value) and abs(value) < 1e15:
         return _grouped(str(int(value)))
-    if 1e6 <= abs(value) < 1e9:  # a whole number is easier to compare than an exponent
+    if digits == DIGITS and 1e6 <= abs(value) < 1e9:  # a whole number is easier to compare than an exponent
         return _grouped(str(round(value)))
-    mantissa, _, exponent = f"{float(value):.6g}".partition("e")
+    mantissa, _, exponent = f"{float(value):.{digits}g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else _grouped(mantissa)
+
+
+def numbers(values: Sequence[float]) -> tuple[str, ...]:
+    """Numbers that stand side by side: two that differ are shown with as many digits as it takes to see it.
+
+    >>> numbers((-120.0, -119.99996886, 1e-7))
+    ('-120', '-119.99997', '1e-7')
+    """
+    shown = [number(value) for value in values]
+    for digits in range(DIGITS + 1, 18):
+        alike = {text for text in shown if len({v for v, t in zip(values, shown, strict=True) if t == text}) > 1}
+        if not alike:
+            break
+        shown = [number(v, digits=digits) if t in alike else t for v, t in zip(values, shown, strict=True)]
+    return tuple(shown)
 
 
 def _finite(value: float) -> bool:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from msgspec import structs
 
 from grader.feedback import plots, sheets
-from grader.feedback.catalogue import label, number, safe, text, word
+from grader.feedback.catalogue import label, number, numbers, safe, text, word
 from grader.feedback.pages import fill
 from grader.model import (
     Coverage,
@@ -271,7 +271,7 @@ def _step_gap(n: int, match: Match, language: Language) -> Gap | None:
     rule = word("rule", match.rule, language) if match.rule else ""
     name = "page.gap-rule" if rule else "page.gap"
     rows = tuple(
-        (_name(match.names, i), *(number(value) for value in (before, expected, seen)), _ratio(before, expected, seen))
+        (_name(match.names, i), *numbers((before, expected, seen)), _ratio(before, expected, seen))
         for i, (before, expected, seen) in enumerate(zip(gap.before, gap.expected, gap.seen, strict=False))
     )
     words = label(name, language, run=n, rule=rule, step=gap.step)
@@ -284,7 +284,7 @@ def _loss_gap(n: int, match: Match, language: Language) -> Gap | None:
         return None
     name = safe(match.loss.name or "", 60)
     rows = tuple(
-        (name, "", number(expected), number(seen), _ratio(0.0, expected, seen))
+        (name, "", *numbers((expected, seen)), _ratio(0.0, expected, seen))
         for expected, seen in zip(gap.expected, gap.seen, strict=False)
     )
     return Gap(run=n, title=label("page.gap-loss", language, run=n, step=gap.step), rows=rows, moves=False)
