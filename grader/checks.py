@@ -56,7 +56,7 @@ def case(evidence: Evidence, topics: coverage_.Topics) -> Case:
     return Case(
         evidence=evidence,
         experiments=experiments_.experiments(evidence),
-        coverage=coverage_.coverage(report, topics) if report and report.outcome == "read" else (),
+        coverage=coverage_.coverage(report, topics) if report else (),
     )
 
 
@@ -250,6 +250,9 @@ def topic_covered(case: Case, *, topic: Topic) -> Finding:
     covered = next((c for c in case.coverage if c.topic == topic), None)
     if covered is None:
         return _finding("topic-covered", Verdict.REVIEW, message("topic.unread", topic=topic))
+    if _report(case).outcome != "read":  # read by text recognition, which decides nothing
+        what = message("topic.recognised", topic=topic, coverage=covered.status)
+        return _finding("topic-covered", Verdict.REVIEW, what, details=covered.questions)
     verdict = {"covered": Verdict.PASS, "missing": Verdict.FAIL}.get(covered.status, Verdict.REVIEW)
     if verdict is Verdict.FAIL and not covered.certain:
         return _finding(

@@ -537,15 +537,20 @@ def _units(text: str) -> float:
 
 
 def coverage(report: ReportFacts, topics: Topics) -> tuple[Coverage, ...]:
-    """Judge every topic of the lexicon, in its order."""
+    """Judge every topic of the lexicon, in its order; from what was recognised where there is no text to read."""
+    lines = report.lines if report.outcome == "read" else report.recognised
+    if not lines and report.outcome != "read":
+        return ()
     matcher = _Matcher(topics)
-    said, named = _attributed(report.lines, matcher)
+    said, named = _attributed(lines, matcher)
     judged = (_judged(topic, said[topic.id], topic.id in named, matcher) for topic in topics.topics)
     return tuple(msgspec.structs.replace(one, certain=certain(report)) for one in judged)
 
 
 def certain(report: ReportFacts) -> bool:
     """Whether all that the report shows was read, so that what was not found is not there."""
+    if report.outcome != "read":
+        return False
     return not any(problem.id in UNREAD for problem in report.problems) and all(
         sheet.pictures < LARGE_PICTURE for sheet in report.sheets
     )

@@ -95,6 +95,7 @@ class Limits(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cell_seconds: float = 120.0
     notebook_seconds: float = 300.0
     report_seconds: float = 20.0
+    ocr_seconds: float = 60.0
     memory_mb: int = 2048
     disk_mb: int = 256
     processes: int = 64
@@ -363,7 +364,10 @@ class Thumbnail(Record, frozen=True, kw_only=True):
 
 
 class ReportFacts(Record, frozen=True, kw_only=True):
-    """What the PDF parsers saw; `pages` by engine, None where that engine did not finish."""
+    """What the PDF parsers saw; `pages` by engine, None where that engine did not finish.
+
+    `recognised` are the lines that text recognition read on a report without readable text; they decide nothing.
+    """
 
     outcome: Literal["read", "unreadable", "encrypted", "not-a-pdf", "too-large", "timeout", "crashed"]
     pages: dict[str, int | None] = {}
@@ -373,6 +377,7 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
     sheets: tuple[Sheet, ...] = ()
     thumbnails: tuple[Thumbnail, ...] = ()
+    recognised: tuple[Line, ...] = ()
 
 
 class Fault(Record, frozen=True, kw_only=True):

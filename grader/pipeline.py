@@ -102,7 +102,7 @@ def examine(submission: Submission, *, gather: Gather, isolation: Isolation) -> 
 
 def _deadline(gather: Gather) -> float:
     limits = gather.limits
-    return limits.notebook_seconds + 2 * limits.report_seconds + SECONDS_TO_SPARE
+    return limits.notebook_seconds + 2 * limits.report_seconds + limits.ocr_seconds + SECONDS_TO_SPARE
 
 
 def _faulty(job: Job, why: str) -> Evidence:

@@ -130,7 +130,8 @@ def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...]) -> Grade:
 def _shared(evidence: Evidence, rubric: Rubric) -> tuple[Snippet, ...]:
     """What the report repeats of what was handed out."""
     sources = {"notebook": similarity.notebook_text(rubric.gather.base), "assignment": rubric.assignment}
-    return similarity.shared(evidence.report.lines, sources) if evidence.report else ()
+    report = evidence.report
+    return similarity.shared(report.lines or report.recognised, sources) if report else ()
 
 
 def score(criterion: Criterion, finding: Finding) -> Scored:
@@ -262,7 +263,8 @@ def _gather(table: object, read: Callable[[str], str], mistakes: _Mistakes) -> G
     limits = _record(table.get("limits", {}), Limits, "$.gather.limits", mistakes)
     names = _record(table.get("names", {}), Names, "$.gather.names", mistakes)
     for name in limits.__struct_fields__:
-        if not 0 < getattr(limits, name) < math.inf:
+        given = getattr(limits, name)
+        if not 0 < given < math.inf and not (name == "ocr_seconds" and given == 0):  # which turns recognition off
             mistakes.add(f"`{name}` must be above 0", f"$.gather.limits.{name}")
     kernel = table.get("kernel")
     if kernel is not None and not isinstance(kernel, str):

@@ -392,6 +392,23 @@ def all_review(student: str = "b10901004") -> Sample:
     return grade(about, findings), evidence(about, matches=(), report=report(outcome="unreadable", pages={}))
 
 
+def scanned(student: str = "b10901009") -> Sample:
+    """A scan that text recognition read."""
+    about = submission(student)
+    lines = tuple(
+        Line(page=1, text=text, bbox=(72, 90 + 16 * i, 500, 102 + 16 * i)) for i, text in enumerate(SENTENCES.values())
+    )
+    what = {
+        topic: message("topic.recognised", topic=topic, coverage=status)
+        for topic, status in zip(SENTENCES, ("covered", "covered", "thin", "missing"), strict=True)
+    }
+    findings = {key: finding("topic-covered", Verdict.REVIEW, 0.0, said) for key, said in what.items()}
+    findings["report-readable"] = finding("report-readable", Verdict.REVIEW, 0.0, message("report.unreadable"))
+    seen = report(outcome="unreadable", lines=(), recognised=lines, problems=(Problem(id="scanned-page", page=1),))
+    judged = coverage(adagrad="thin", rmsprop="missing")
+    return grade(about, findings, coverage=judged), evidence(about, report=seen)
+
+
 def no_report(student: str = "b10901005") -> Sample:
     about = submission(student, report=None)
     missing = {

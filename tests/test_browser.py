@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_grades import SAMPLES, hostile
+from sample_grades import SAMPLES, hostile, scanned
 
 from grader import feedback
 from grader.model import Language
@@ -66,11 +66,12 @@ def wrong(seen: list[dict[str, Any]]) -> list[str]:
 
 
 def test_pages_are_accessible_and_keep_their_policy(tmp_path: Path, modules: Path, browser: str) -> None:
-    students = {name: make() for name, make in (SAMPLES | {"hostile": hostile}).items()}
+    students = {name: make() for name, make in (SAMPLES | {"hostile": hostile, "scanned": scanned}).items()}
     wanted: list[tuple[str, Language]] = [
         ("adagrad-without-root", "en"),
         ("adagrad-without-root", "zh-TW"),
         ("diverging", "zh-TW"),
+        ("scanned", "en"),
         ("fault", "en"),
         ("hostile", "zh-TW"),
     ]

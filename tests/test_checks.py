@@ -319,6 +319,16 @@ def test_a_topic_may_stand_where_nobody_could_read() -> None:
     assert judge("topic-covered", case, topic="sgd").verdict is Verdict.REVIEW
 
 
+@pytest.mark.parametrize("status", ["covered", "thin", "mentioned", "missing"])
+def test_what_text_recognition_says_of_a_topic_decides_nothing(status: str) -> None:
+    coverage = Coverage(topic="sgd", status=status)  # type: ignore[arg-type]
+    scan = replace(EVIDENCE, report=replace(REPORT, outcome="unreadable"))
+
+    finding = judge("topic-covered", Case(evidence=scan, coverage=(coverage,)), topic="sgd")
+
+    assert (finding.verdict, finding.credit, finding.message.id) == (Verdict.REVIEW, 0.0, "topic.recognised")
+
+
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [("covered", Verdict.PASS), ("thin", Verdict.REVIEW), ("mentioned", Verdict.REVIEW), ("missing", Verdict.FAIL)],

@@ -28,6 +28,7 @@ from sample_grades import (
     match,
     no_report,
     perfect,
+    scanned,
     self_check,
     submission,
 )
@@ -39,7 +40,8 @@ from grader.model import Curve, Evidence, Grade, Language, Match, Snippet, Verdi
 BOTH: tuple[Language, ...] = ("en", "zh-TW")
 VOID = {"meta", "br", "img", "input", "link"}
 NEVER = {"script", "iframe", "object", "embed", "link", "form", "input", "button", "base", "foreignobject", "i"}
-EVERY = [pytest.param(make, language, id=f"{name}-{language}") for name, make in SAMPLES.items() for language in BOTH]
+MADE = SAMPLES | {"scanned": scanned}
+EVERY = [pytest.param(make, language, id=f"{name}-{language}") for name, make in MADE.items() for language in BOTH]
 
 
 class Page(HTMLParser):

@@ -122,7 +122,7 @@ def test_whatever_a_child_answers_the_parent_goes_on(
     child.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(child))
     monkeypatch.setattr(pipeline, "SECONDS_TO_SPARE", 1.0)
-    brief = Gather(limits=Limits(notebook_seconds=0.5, report_seconds=0.1))
+    brief = Gather(limits=Limits(notebook_seconds=0.5, report_seconds=0.1, ocr_seconds=0))
 
     evidence = pipeline.examine(_hand_in(tmp_path / "b1", GOOD), gather=brief, isolation=isolation)
 

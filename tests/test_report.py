@@ -46,7 +46,7 @@ QUICK = (
     "no-mapping-tw",
     "truncated",
 )
-LIMITS = Limits()
+LIMITS = Limits(ocr_seconds=0)
 NOISE = random.Random(1).randbytes(300_000)  # noqa: S311 - the same noise each time
 
 

@@ -110,6 +110,12 @@ def test_passages_of_the_assignment_are_shown_and_cost_nothing() -> None:
     assert rubric.digest != plain.digest
 
 
+def test_text_recognition_can_be_turned_off_and_nothing_else() -> None:
+    assert _load(TEXT.replace("ocr_seconds = 60", "ocr_seconds = 0")).gather.limits.ocr_seconds == 0
+    assert _mistakes(TEXT.replace("ocr_seconds = 60", "ocr_seconds = -1"))
+    assert _mistakes(TEXT.replace("cell_seconds = 120", "cell_seconds = 0"))
+
+
 def test_the_digest_follows_what_judging_depends_on_and_nothing_else() -> None:
     same = _load(TEXT.replace("cell_seconds = 120", "cell_seconds = 60") + "\n# a comment\n")
     other = _load(TEXT.replace("points = 25", "points = 26"))

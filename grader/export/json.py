@@ -125,6 +125,7 @@ def _report(report: ReportFacts | None, grade: Grade) -> dict[str, Any] | None:
         "languages": report.languages,
         "readable": report.outcome == "read" and bool(report.lines),
         "outcome": report.outcome,
+        "recognised": bool(report.recognised),
         "topics": {topic.topic: _topic(topic) for topic in grade.coverage},
         "shared": [_place(snippet) | {"source": snippet.concept} for snippet in grade.shared],
         "problems": [{"id": problem.id, "page": problem.page, "text": problem.text} for problem in report.problems],

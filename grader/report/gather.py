@@ -11,7 +11,7 @@ import msgspec
 
 from grader import sandbox
 from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail
-from grader.report import text
+from grader.report import recognition, text
 from grader.report.ink import ink
 from grader.report.lines import Word, lines, overlapping, sheet_problems
 from grader.report.pictures import picture
@@ -91,7 +91,11 @@ def read(path: Path, *, limits: Limits, isolation: Isolation) -> ReportFacts:
     first = ask("pdfium", limits.report_seconds * PDFIUM_SHARE)
     left = max(limits.report_seconds - (time.monotonic() - begun), 1.0)
     second = ask("pdfplumber-count" if text.readable(_said(first)) else "pdfplumber", left)
-    return msgspec.structs.replace(facts(first, second), seconds=round(time.monotonic() - begun, 3))
+    found = facts(first, second)
+    if found.outcome == "unreadable" and first.pages and limits.ocr_seconds > 0 and recognition.installed():
+        seen, told = recognition.recognised(path, pages=first.pages, limits=limits, isolation=isolation)
+        found = msgspec.structs.replace(found, recognised=seen, problems=(*found.problems, *told))
+    return msgspec.structs.replace(found, seconds=round(time.monotonic() - begun, 3))
 
 
 def refusal(path: Path, *, limits: Limits) -> ReportFacts | None:

@@ -38,6 +38,7 @@ RUBRIC_LINES = {
     "base": '"../rubrics/gradient_descent/gradient descent.ipynb"',
     "cell_seconds": "10",
     "notebook_seconds": "120",
+    "ocr_seconds": "0",
 }
 MATPLOTLIB_FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 ZENHEI = Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc")
