@@ -242,23 +242,34 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
     evidence = _guarded("verify", partial(_verify, executed.series), job, evidence)
     if evidence.matches or evidence.fault:
         return evidence
-    return _guarded("verify", partial(_recorded, theirs), job, evidence)
+    return _guarded("verify", partial(_unfound, theirs, executed.series), job, evidence)
 
 
-def _recorded(theirs: Notebook, job: Job, evidence: Evidence) -> Evidence:
-    """Where the notebook kept no history, run it again with a record in its loops, in the time that is left."""
+def _unfound(theirs: Notebook, series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
+    """Where no run was found, look at what the loops do; where that is none either, name what is kept all the same."""
+    from grader.verify.alone import alone
+
+    again = _recorded(theirs, job, evidence)
+    found = _verify(again, job, evidence)
+    if found.matches:
+        note = message("kernel.recorded")
+        return replace(found, matches=tuple(replace(match, notes=(note, *match.notes)) for match in found.matches))
+    recorded = (each for each in again if each.source == "recorded")
+    return replace(found, matches=alone((*series, *recorded), names=job.gather.names))
+
+
+def _recorded(theirs: Notebook, job: Job, evidence: Evidence) -> tuple[Series, ...]:
+    """Run a notebook again with a record in its loops, in the time that is left; nothing where it has no such loop."""
     from grader import kernel, notebook
 
     written = notebook.recording(theirs)
     limits = job.gather.limits
     left = limits.notebook_seconds - (evidence.run.seconds if evidence.run else 0.0)
-    if written is None or left <= 0:
-        return evidence
+    stopped = evidence.run is None or evidence.run.outcome != "complete"  # it would be stopped again
+    if written is None or stopped or left <= 0:
+        return ()
     gather = replace(job.gather, limits=replace(limits, notebook_seconds=left))
-    again = kernel.execute(written, gather=gather, isolation=job.isolation)
-    found = _verify(again.series, job, evidence)
-    note = message("kernel.recorded")
-    return replace(found, matches=tuple(replace(match, notes=(note, *match.notes)) for match in found.matches))
+    return kernel.execute(written, gather=gather, isolation=job.isolation).series
 
 
 def _verify(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:

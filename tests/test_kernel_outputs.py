@@ -94,6 +94,7 @@ def test_a_traceback_that_is_none_gives_no_line(traceback: Any) -> None:
         ("AttributeError", "module 'numpy' has no attribute 'arragne'", False),
         ("AttributeError", "'DataFrame' object has no attribute 'append'", True),
         ("TypeError", "FigureBase.gca() got an unexpected keyword argument 'projection'", True),
+        ("TypeError", "AbstractMovieWriter.__init__() got an unexpected keyword argument 'extra_args'", True),
         ("TypeError", "unsupported operand type(s) for -: 'str' and 'float'", False),
         ("ValueError", "setting an array element with a sequence. ... inhomogeneous shape after 1 dimensions", True),
         ("ValueError", "shapes (2,) and (3,) not aligned", False),
@@ -131,3 +132,26 @@ def test_what_follows_from_an_error_of_the_machine_is_the_machines_too() -> None
     ]
 
     assert [run.environment for run in with_consequences(runs, sources)] == [True, True, True, False, False, False]
+
+
+def test_what_a_failed_star_import_would_have_bound_is_missed_because_of_the_machine() -> None:
+    runs = [
+        CellRun(index=1, status="error", error="ModuleNotFoundError: No module named 'testCases'", environment=True),
+        CellRun(index=2, status="error", error="NameError: name 'a_test_case' is not defined"),
+    ]
+
+    told = with_consequences(runs, ["from testCases import *", "a_test_case()"])
+
+    assert [run.environment for run in told] == [True, True]
+
+
+def test_a_name_that_is_only_a_functions_own_is_still_missing() -> None:
+    runs = [
+        CellRun(index=1, status="error", error="FileNotFoundError: data.csv", environment=True),
+        CellRun(index=2, status="ok"),
+        CellRun(index=3, status="error", error="NameError: name 'x' is not defined"),
+    ]
+
+    told = with_consequences(runs, ["x = read('data.csv')", "def f():\n    x = 1", "print(x)"])
+
+    assert [run.environment for run in told] == [True, False, True]

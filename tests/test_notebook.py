@@ -529,9 +529,11 @@ CARRIED = [
     pytest.param("for i in range(9):\n    theta[0] -= lr\n    theta[1] -= lr", ("theta",), id="item"),
     pytest.param("i = 0\nwhile i < 9:\n    w = w - lr\n    i += 1", ("w",), id="counter"),
     pytest.param("while True:\n    w = w - lr\n    i = i + 1", ("w",), id="counter-spelled-out"),
-    pytest.param("for i in t:\n    g = 0.0\n    for n in x:\n        g = g - n * w\n    w = w - lr * g", ("w",), id="sum"),
+    pytest.param("for i in t:\n    g = 0.0\n    for n in x:\n        g = g - n\n    w = w - lr * g", ("w",), id="sum"),
     pytest.param("for i in range(9):\n    p = [v * w for v in x]\n    w = w - sum(p)", ("w",), id="comprehension"),
     pytest.param("for lr in rates:\n    w = 1.0\n    for i in t:\n        w = w - lr * w", ("w",), id="inner-loop"),
+    pytest.param("for i in t:\n    s = s + g(w)**2\n    w = w - lr * g(w) / s", ("w",), id="sum-of-squares"),
+    pytest.param("for i in t:\n    s += g * g\n    v = 0.9 * v - lr * g\n    w += v", ("w",), id="velocity"),
     pytest.param("for p in x:\n    print(p)", (), id="no-update"),
     pytest.param("for p in x:\n    h.append(p)", (), id="only-appends"),
 ]  # fmt: skip

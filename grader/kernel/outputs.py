@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from grader.model import CellRun
 
@@ -29,7 +29,7 @@ _ENVIRONMENT = (
     (r"FileNotFoundError", r""),
     (r"AttributeError", r"deprecated alias|was removed in|has been removed|no attribute 'get_cmap'"),
     (r"AttributeError", r"'(?:DataFrame|Series)' object has no attribute '(?:append|ix|as_matrix|iteritems)'"),
-    (r"TypeError", r"gca\(\) got an unexpected keyword argument"),
+    (r"TypeError", r"(?:gca|AbstractMovieWriter\.__init__)\(\) got an unexpected keyword argument"),
     (r"ValueError", r"inhomogeneous shape|Unknown projection"),
     (r"OSError", r"is not a valid package style|Errno 95|Operation not supported"),
     (r"UsageError", r"magic function"),
@@ -94,23 +94,35 @@ def with_consequences(runs: Sequence[CellRun], sources: Sequence[str]) -> tuple[
     found = []
     for run, source in zip(runs, sources, strict=True):
         missing = re.match(r"NameError: name '([^']+)' is not defined", run.error or "")
-        follows = missing is not None and missing.group(1) in lost
+        follows = missing is not None and bool({missing.group(1), "*"} & lost)
         if run.environment or follows:
             lost |= _bound(source)
         elif run.status == "ok":
-            lost -= _bound(source)
+            lost -= _bound(source, local=False)
         found.append(replace(run, environment=True) if follows else run)
     return tuple(found)
 
 
-def _bound(source: str) -> set[str]:
-    """List the names that a cell binds, on whatever level: more rather than fewer."""
+def _bound(source: str, *, local: bool = True) -> set[str]:
+    """List the names that a cell binds, on whatever level, or not what is `local` to its functions.
+
+    A star stands for whatever `from module import *` would have bound.
+    """
     lines = (line if not line.lstrip().startswith(("%", "!")) else "" for line in source.split("\n"))
     try:
         tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    return {name for node in ast.walk(tree) for name in _names(node)}
+    return {name for node in _nodes(tree, local=local) for name in _names(node)}
+
+
+def _nodes(tree: ast.AST, *, local: bool) -> Iterator[ast.AST]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if local or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _names(node: ast.AST) -> list[str]:

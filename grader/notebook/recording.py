@@ -1,13 +1,14 @@
 """Loops that keep no history: rewrite them so that a second run of the notebook says what they went through.
 
 Only what a loop carries from one turn to the next can be a parameter: a name that is read before it is written and
-written before the turn ends. Counters are left out. A record is taken before the outermost such loop and at the end
-of each of its turns; the student's own statements stay as they are.
+written before the turn ends. Counters, sums of squares and what is named like a gradient are left out. A record is
+taken before the outermost such loop and at the end of each of its turns; the student's own statements stay as they are.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -18,6 +19,9 @@ from grader.notebook.source import tree
 MOST_NAMES = 12  # of one loop
 _LOOPS = (ast.For, ast.While)
 _RECORD = "_grader_record"
+_NO_PARAMETER = re.compile(
+    r"(?:s|v|g|vt|gt|st|cache|velocity|grads?|gradients?|total\w*|\w*loss\w*|\w*cost\w*|\w*error\w*)"
+)
 
 
 def recording(notebook: Notebook) -> Notebook | None:
@@ -85,7 +89,11 @@ def _carried(loop: ast.For | ast.While) -> tuple[str, ...]:
         first.setdefault(name, how)
         if how != "read":
             written[name] = written.get(name, False) or how == "write"
-    found = [name for name, really in written.items() if really and first[name] != "write"]
+    found = [
+        name
+        for name, really in written.items()
+        if really and first[name] != "write" and not _NO_PARAMETER.fullmatch(name.split(".")[-1].lower())
+    ]
     return tuple(found[:MOST_NAMES])
 
 
@@ -118,10 +126,11 @@ def _statement(node: ast.Assign | ast.AugAssign | ast.For) -> Iterator[tuple[str
             yield from _events(value)
             for target in targets:
                 yield from _stored(target, counts=_counts(target, value))
-        case ast.AugAssign(target=target, value=value):
+        case ast.AugAssign(target=target, op=operator, value=value):
             yield from ((name, "read") for name in _path(target))
             yield from _events(value)
-            yield from _stored(target, counts=isinstance(value, ast.Constant))
+            counts = isinstance(value, ast.Constant) or (isinstance(operator, ast.Add) and _squares(value))
+            yield from _stored(target, counts=counts)
         case ast.For(target=target, iter=iterated, body=body):
             yield from _events(iterated)
             yield from _stored(target)
@@ -149,10 +158,28 @@ def _stored(target: ast.AST, *, counts: bool = False) -> Iterator[tuple[str, str
 
 
 def _counts(target: ast.expr, value: ast.expr) -> bool:
-    """Say whether an assignment is `i = i + 1`."""
+    """Say whether an assignment is `i = i + 1`, or sums squares as `s = s + g**2` does."""
     match target, value:
         case ast.Name(id=name), ast.BinOp(left=ast.Name(id=other), op=ast.Add(), right=ast.Constant()):
             return name == other
+        case _, ast.BinOp(op=ast.Add(), right=added):
+            return _squares(added)
+    return False
+
+
+def _squares(value: ast.expr) -> bool:
+    """Say whether something is squared: what adds that up is a memory or a loss, and no parameter."""
+    return any(_is_square(node) for node in ast.walk(value))
+
+
+def _is_square(node: ast.AST) -> bool:
+    match node:
+        case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=2)):
+            return True
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return ast.dump(left) == ast.dump(right)
+        case ast.Call(func=ast.Attribute(attr="square")):
+            return True
     return False
 
 

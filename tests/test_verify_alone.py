@@ -1,0 +1,57 @@
+"""What is named where no run was found: histories that cannot be verified, and no data or grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.model import Names, Series
+from grader.verify.alone import alone
+
+FALLING = np.array([9.0, 5.0, 3.0, 2.0, 1.5, 1.25])
+
+
+def found(name: str, values: Any, source: Any = "namespace") -> list[tuple[str, ...]]:
+    return [m.names for m in alone([Series(cell=3, name=name, values=values, source=source)], names=Names())]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "source"),
+    [
+        ("theta_history", FALLING, "namespace"),
+        ("self.losses", FALLING, "attribute"),
+        ("cost_list", FALLING, "namespace"),
+        ("GD.x", FALLING, "recorded"),
+    ],
+)
+def test_a_history_that_cannot_be_verified_is_named(name: str, values: Any, source: Any) -> None:
+    assert found(name, values, source) == [(name,)]
+
+
+def test_each_column_of_a_table_is_named() -> None:
+    assert found("path", np.stack([FALLING, -FALLING], axis=1)) == [("path[:, 0]", "path[:, 1]")]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("x_data", FALLING),
+        ("y_p", FALLING),
+        ("theta_history", np.linspace(-1.0, 1.0, 50)),
+        ("loss_history", np.zeros(20)),
+        ("loss_history", np.array([3.0, 1.0])),
+        ("loss_history", np.full(20, np.nan)),
+    ],
+    ids=["data", "prediction", "grid", "constant", "too-short", "no-number"],
+)
+def test_data_grids_and_constants_are_not_taken_for_a_history(name: str, values: Any) -> None:
+    assert found(name, values) == []
+
+
+def test_it_is_said_that_a_person_looks_and_what_was_recorded() -> None:
+    (match,) = alone([Series(cell=3, name="GD.x", values=FALLING, source="recorded")], names=Names())
+
+    assert (match.verdict, match.steps) == ("unverifiable", 5)
+    assert [note.id for note in match.notes] == ["kernel.recorded", "kernel.alone"]
