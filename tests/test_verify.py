@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -255,6 +256,36 @@ def test_grids_and_predictions_are_no_runs() -> None:
     ]
 
     assert verify.runs(notebook([], *decoys, names=()), declared=[], names=Names()) == ()
+
+
+def test_the_run_is_found_among_dozens_of_series_of_its_length() -> None:
+    """Two histories under names that say nothing, among thirty others as long."""
+    theta = path(optimizers.sgd, lr=1e-7)
+    walks = np.random.default_rng(2).normal(size=(30, theta.shape[1])).cumsum(axis=1)
+    many = [Series(cell=4, name=f"q{k}_kept", values=row) for k, row in enumerate(walks)]
+    pair = [Series(cell=4, name=name, values=row) for name, row in zip(("first", "second"), theta, strict=True)]
+
+    match = only(notebook([], *many[:17], *pair, *many[17:], names=()), said(lr=1e-7))
+
+    assert (match.verdict, match.names) == ("matches", ("first", "second"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoil", ["noise", "rounded", "edited"])
+def test_a_long_run_that_follows_no_rule_costs_seconds_at_most(spoil: str) -> None:
+    theta = path(optimizers.adagrad, steps=100_000, lr=1.0)
+    if spoil == "noise":
+        theta += np.random.default_rng(1).normal(0, 1e-6, theta.shape)
+    elif spoil == "rounded":
+        theta = np.round(theta, 4)
+    else:
+        theta[0, 50_000] += 1e-3
+    begun = time.process_time()
+
+    match = only(notebook(theta), said(lr=1.0))
+
+    assert match.verdict != "matches"
+    assert time.process_time() - begun < 10.0  # one second is usual
 
 
 def test_a_run_without_data_is_unverifiable_and_says_why() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from strategies import battery, seeds
 
 from grader.model import Declared, Names, Series
-from grader.verify import bounds, effects, pair, said
+from grader.verify import bounds, effects, pair, rules, said
 
 
 @given(seeds)
@@ -126,6 +126,21 @@ def test_a_declared_number_is_sorted_by_its_name_and_the_cells_own_come_first() 
     assert (found.rates, found.own_rates) == ((0.1, 0.5), (0.1,))
     assert (found.decays, found.epsilons) == ((0.9,), (1e-8,))
     assert found.table["iteration"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rule"),
+    [({"beta1": 0.8, "beta2": 0.95}, "adam"), ({"rho": 0.7}, "rmsprop"), ({"momentum": 0.7}, "momentum")],
+)
+def test_rules_whose_numbers_the_cell_names_are_tried_right_after_plain_descent(
+    numbers: dict[str, float], rule: str
+) -> None:
+    stated = said.said([Declared(name=name, cell=1, value=value) for name, value in numbers.items()], 1)
+
+    tried = rules.forms(stated, 10)
+
+    assert [form.rule for form in tried[:2]] == ["gd", rule]
+    assert set(tried[1].hyper.values()) <= set(numbers.values())
 
 
 def test_a_loss_near_its_minimum_is_exact() -> None:

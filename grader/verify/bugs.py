@@ -94,7 +94,7 @@ def _exchanged(problem: Data) -> tuple[Floats, Floats, Floats] | None:
     return phi, phi, problem.phi[:, 1]
 
 
-FORMULAS: dict[str, Formula] = {
+_FORMULAS: dict[str, Formula] = {
     "bug.swapped-gradients": _left(lambda phi: phi[:, ::-1]),
     "bug.missing-x": _left(_no_factor),
     "bug.x-in-every-gradient": _left(_all_factors),
@@ -132,6 +132,9 @@ def by_formula(run: Recorded, formula: Formula) -> Gradient | None:
     g = 2.0 * (left.T @ right) @ theta - 2.0 * (left.T @ y)[:, None]
     error = 2.0 * (np.abs(left).T @ np.abs(right)) @ np.abs(theta) + 2.0 * (np.abs(left).T @ np.abs(y))[:, None]
     return Gradient(g, u * (run.problem.size + 8) * error, u)
+
+
+FORMULAS: dict[str, Change] = {name: partial(by_formula, formula=formula) for name, formula in _FORMULAS.items()}
 
 
 # -- mistakes in when and how the gradient is used -----------------------------------------------------

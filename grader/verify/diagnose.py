@@ -7,7 +7,6 @@ A look says something only if the run agrees with it to the last bit over all of
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -15,14 +14,15 @@ import numpy as np
 
 from grader.model import Divergence, message
 from grader.verify import bounds, rules
-from grader.verify.bugs import CHANGES, FORMULAS, Recorded, bugs, by_formula
+from grader.verify.bugs import CHANGES, FORMULAS, Recorded, bugs
 from grader.verify.identify import FEWEST, Fit, Rate, at_full_length, first, measure, open_eps, read_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from grader.model import Floats, Match, Message, RunVerdict, Scalar
-    from grader.verify.bounds import Data, Gradient, Steps
+    from grader.verify.bounds import Data, Direction, Gradient, Steps
+    from grader.verify.bugs import Change
     from grader.verify.rules import Form
     from grader.verify.said import Said
 
@@ -184,7 +184,7 @@ def standstill(case: Case) -> Diagnosis:
 
 def _signs(case: Case) -> Diagnosis | None:
     """The run follows a rule but for the sign of some parameters."""
-    for form, rates in _agreeing(case, case.gradient, list(rules.forms(case.said, case.problem.size))):
+    for form, rates in _agreeing(case, rules.forms(case.said, case.problem.size)):
         wrong = [rate.value < 0 for rate in rates]
         if not any(wrong):
             continue
@@ -197,7 +197,7 @@ def _signs(case: Case) -> Diagnosis | None:
 def _wrong_rule(case: Case) -> Diagnosis | None:
     """The run follows a rule with a mistake in it."""
     for bug in bugs(case.said):
-        for _, rates in _agreeing(case, case.gradient, [bug.form], several=False):
+        for _, rates in _agreeing(case, [bug.form], several=False):
             return told(case, bug.id, _meant(case, bug.meant, rates))
     return None
 
@@ -205,28 +205,16 @@ def _wrong_rule(case: Case) -> Diagnosis | None:
 def _wrong_gradient(case: Case) -> Diagnosis | None:
     """The run follows a rule with a mistaken gradient."""
     forms = _plain_forms(case.said)
-    for name, gradient in _gradients(case):
-        for form, rates in _agreeing(case, gradient, forms, several=False):
+    for name, change in (FORMULAS | CHANGES).items():
+        for form, rates in _agreeing(case, forms, change=change, several=False):
             return told(case, name, _meant(case, form, rates))
     return None
-
-
-def _gradients(case: Case) -> Iterator[tuple[str, Gradient]]:
-    run = Recorded(case.problem, case.history, case.gradient)
-    for name, formula in FORMULAS.items():
-        made = by_formula(run, formula)
-        if made is not None:
-            yield name, made
-    for name, change in CHANGES.items():
-        made = change(run)
-        if made is not None:
-            yield name, made
 
 
 def _assigned(case: Case) -> Diagnosis | None:
     """`w = -lr * g` where `w -= lr * g` was meant: each state is the step alone."""
     history = case.history._replace(d=case.history.theta[:, 1:])
-    for form, rates in _agreeing(case._replace(history=history), case.gradient, _plain_forms(case.said)):
+    for form, rates in _agreeing(case._replace(history=history), _plain_forms(case.said)):
         rates = tuple(rate._replace(value=abs(rate.value), stated=abs(rate.stated)) for rate in rates)
         return told(case, "bug.assigned", _meant(case, form, rates))
     return None
@@ -243,12 +231,18 @@ def _clipped(case: Case) -> Diagnosis | None:
         return None
     for form in _plain_forms(case.said):
         for fit in _at_any_scale(case, form):
-            direction = form.direction(case.gradient)
-            free = bounds.residual(case.history, direction, fit.lr) <= bounds.ROUNDING
-            larger = np.abs(fit.lr * direction.D) >= limit * (1 - 1e-9)
-            if np.all(free | (at_limit & larger)):
+            if _stops_at(_begun(case, PREFIX), fit, limit) and _stops_at(case, fit, limit):
                 return told(case, "bug.clipped", fit, verdict="review", limit=limit)
     return None
+
+
+def _stops_at(case: Case, fit: Fit, limit: float) -> bool:
+    """Whether every step is the rule's, or the limit where the rule's is larger."""
+    direction = fit.form.direction(case.gradient)
+    free = bounds.residual(case.history, direction, fit.lr) <= bounds.ROUNDING
+    larger = np.abs(fit.lr * direction.D) >= limit * (1 - 1e-9)
+    at_limit = np.abs(np.abs(case.history.d) - limit) <= 2.0 * case.history.room
+    return bool(np.all(free | (at_limit & larger)))
 
 
 def _offset_steps(case: Case) -> Diagnosis | None:
@@ -256,14 +250,19 @@ def _offset_steps(case: Case) -> Diagnosis | None:
     if case.history.length < FOLLOWED or not case.said.rates:
         return None
     for form in _plain_forms(case.said):
-        direction = form.direction(case.gradient)
         for fit in _at_any_scale(case, form)[: 1 if not form.linear else None]:
-            rest = case.history.d + fit.lr * direction.D
-            bound = case.history.room + fit.lr * direction.error + 8.0 * case.history.u * np.abs(fit.lr * direction.D)
-            low, high = np.max(rest - bound), np.min(rest + bound)
-            if low <= high and not low <= 0.0 <= high:
+            if _carries_constant(_begun(case, PREFIX), fit) and _carries_constant(case, fit):
                 return told(case, "bug.eps-outside-division", fit)
     return None
+
+
+def _carries_constant(case: Case, fit: Fit) -> bool:
+    """Whether one constant, which is not zero, makes up the difference to the rule in every step."""
+    direction = fit.form.direction(case.gradient)
+    rest = case.history.d + fit.lr * direction.D
+    bound = case.history.room + fit.lr * direction.error + 8.0 * case.history.u * np.abs(fit.lr * direction.D)
+    low, high = np.max(rest - bound), np.min(rest + bound)
+    return bool(low <= high and not low <= 0.0 <= high)
 
 
 def _estimated(case: Case) -> Diagnosis | None:
@@ -273,7 +272,7 @@ def _estimated(case: Case) -> Diagnosis | None:
         for value in dict.fromkeys((*(round(decay, digits) for digits in (1, 2, 3, 4)), decay)):
             if not 0 < value < (2 if name == "momentum" else 1):
                 continue
-            for form, rates in _agreeing(case, case.gradient, _with_decay(name, value), several=False):
+            for form, rates in _agreeing(case, _with_decay(name, value), several=False):
                 if rates[0].value > 0:
                     return _told_estimate(case, Fit(form, rates, 0.0, None), name, value)
     return None
@@ -338,7 +337,7 @@ def _torn(case: Case) -> Diagnosis | None:
         mended[early], mended[late] = theta[early, 1:], theta[late, :-1]
         history = bounds.steps(mended, case.history.u)
         gradient = bounds.gradient(case.problem, mended[:, :-1], history.u)
-        for form, rates in _agreeing(case._replace(history=history), gradient, _plain_forms(case.said)):
+        for form, rates in _agreeing(case._replace(history=history, gradient=gradient), _plain_forms(case.said)):
             if all(rate.value > 0 for rate in rates):
                 return told(case, "bug.torn-pair", _meant(case, form, rates), early=case.names[early],
                             late=case.names[late])  # fmt: skip
@@ -458,11 +457,11 @@ def _levels(rates: _Rates) -> int:
 
 def _left_the_rule(case: Case) -> Diagnosis | None:
     """The run follows a rule exactly, then leaves it: an edited point, or another rule from there on."""
-    short, g = bounds.prefix(case.history, FOLLOWED), first(case.gradient, FOLLOWED)
-    if bounds.informative(short) < FOLLOWED:
+    begun = _begun(case, FOLLOWED)
+    if bounds.informative(begun.history) < FOLLOWED:
         return None
     followed = []
-    for form, rates in _agreeing(case._replace(history=short), g, _plain_forms(case.said), whole=False):
+    for form, rates in _agreeing(begun, _plain_forms(case.said)):
         if all(rate.value > 0 for rate in rates):
             direction = form.direction(case.gradient)
             followed.append(measure(case.history, direction, Fit(form, rates, np.inf, 0)))
@@ -538,47 +537,78 @@ def _plain_forms(said: Said) -> list[Form]:
 
 
 def _is_plain(form: Form, said: Said) -> bool:
+    if form.rule == "adam":
+        beta1, beta2 = form.hyper.values()
+        return not form.convention and ((beta1 < beta2 and {beta1, beta2} <= set(said.decays))
+                                        or (beta1, beta2) == (0.9, 0.999))  # fmt: skip
     decays = {form.hyper.get(name) for name in ("momentum", "rho")} - {None}
-    return decays <= set(said.decays) and not {"root", "loss", "bias"} & set(form.convention) and form.hyper.keys() != {
+    return decays <= set(said.decays) and not {"root", "loss"} & set(form.convention) and form.hyper.keys() != {
         "rho", "momentum"}  # fmt: skip
 
 
-def _agreeing(
-    case: Case, gradient: Gradient, forms: Sequence[Form], *, whole: bool = True, several: bool = True
-) -> Iterator[tuple[Form, tuple[Rate, ...]]]:
-    """The forms that the run follows with this gradient, at rates of any sign, to the last step if `whole`.
+def _begun(case: Case, count: int) -> Case:
+    """The first steps of a run."""
+    return case._replace(history=bounds.prefix(case.history, count), gradient=first(case.gradient, count))
 
-    Unless `several`, one rate serves all parameters: with a rate for each, too much would fit.
+
+def _recorded(case: Case) -> Recorded:
+    return Recorded(case.problem, case.history, case.gradient)
+
+
+def _agreeing(
+    case: Case, forms: Sequence[Form], *, change: Change | None = None, several: bool = True
+) -> Iterator[tuple[Form, tuple[Rate, ...]]]:
+    """The forms that the run follows to its last step, at rates of any sign, with the gradient as `change` makes it.
+
+    Unless `several`, one rate serves all parameters: with a rate for each, too much would fit. What does not agree with
+    the first steps costs no more than these.
     """
     size = case.problem.size
-    short, g = bounds.prefix(case.history, PREFIX), first(gradient, PREFIX)
+    begun = _begun(case, PREFIX)
+    g = change(_recorded(begun)) if change else begun.gradient
+    whole: Gradient | None = None
+    if g is None:
+        return
     for form in forms:
-        for opened in chain((form,), _opened(short, g, form, case.said, size)):
-            rates = _rates(short, g, opened, case.said, size)
-            if rates is None or (len(rates) > 1 and not several):
+        for opened, rates in _screened(begun.history, g, form, case.said, size):
+            if len(rates) > 1 and not several:
                 continue
-            if not whole or case.history.length <= PREFIX:
-                yield opened, rates
-                break
-            judged = at_full_length(case.history, gradient, Fit(opened, rates, np.inf, 0), case.said, size)
+            if case.history.length > PREFIX and whole is None:
+                whole = change(_recorded(case)) if change else case.gradient
+            judged = Fit(opened, rates, np.inf, 0)
+            if whole is not None:
+                judged = at_full_length(case.history, whole, judged, case.said, size)
+            elif case.history.length <= PREFIX:
+                judged = judged._replace(worst=0.0)  # the screened rates were asked of every step
             if judged.worst <= bounds.ROUNDING and (several or len(judged.rates) == 1):
                 yield judged.form, judged.rates
                 break
 
 
-def _opened(history: Steps, gradient: Gradient, form: Form, said: Said, size: int) -> Iterator[Form]:
-    yield from open_eps(history, gradient, form, said, size)
-
-
-def _rates(history: Steps, gradient: Gradient, form: Form, said: Said, size: int) -> tuple[Rate, ...] | None:
-    """The rates that fit, if the form has a direction at all."""
+def _screened(
+    history: Steps, gradient: Gradient, form: Form, said: Said, size: int
+) -> Iterator[tuple[Form, tuple[Rate, ...]]]:
+    """The form and, where it comes near, itself with the eps that the run shows, each with the rates that fit."""
     direction = form.direction(gradient)
     if not np.all(np.isfinite(direction.D)):
-        return None
+        return
     rates = read_rates(history, direction, form, said, size)
-    if rates is None or not all(np.isfinite(rate.value) for rate in rates):
-        return None
-    return rates
+    if rates is not None and all(np.isfinite(rate.value) for rate in rates):
+        yield form, rates
+    if form.linear or not (said.epsilons or _comes_near(history, direction)):
+        return
+    for opened in open_eps(history, gradient, form, said, size):
+        direction = opened.direction(gradient)
+        rates = read_rates(history, direction, opened, said, size) if np.all(np.isfinite(direction.D)) else None
+        if rates is not None and all(np.isfinite(rate.value) for rate in rates):
+            yield opened, rates
+
+
+def _comes_near(history: Steps, direction: Direction) -> bool:
+    """Whether the steps keep to a direction within some percent, as they do beside one with a small eps."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = np.sort(np.abs(history.d / direction.D)[:, : 2 * FOLLOWED], axis=1)
+        return bool(np.any(ratio[:, ratio.shape[1] // 4] > 0.9 * ratio[:, 3 * ratio.shape[1] // 4]))
 
 
 # -- the whole notebook --------------------------------------------------------------------------

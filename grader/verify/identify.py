@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from grader.model import Floats
     from grader.verify.bounds import Direction, Gradient, Interval, Steps
     from grader.verify.said import Said
+    from grader.verify.sources import Source
 
 PREFIX = 300
 FEWEST = 3  # steps that can prove one rate for each parameter
@@ -76,14 +77,18 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
     return sorted([*fits, *with_eps], key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES))
 
 
-def follows(history: Steps, gradient: Gradient, said: Said, size: int, *, plain: bool) -> list[Fit]:
-    """The forms that the run follows with a gradient of another source: plain descent, or any rule; one rate only."""
-    short, g = bounds.prefix(history, PREFIX), first(gradient, PREFIX)
-    if not np.all(np.isfinite(gradient.g)) or bounds.informative(short) < FEWEST:
+def follows(history: Steps, source: Source, said: Said) -> list[Fit]:
+    """The forms that the run follows with gradients of another source: plain descent, or any rule; one rate only."""
+    short = bounds.prefix(history, PREFIX)
+    g = source.gradient(short) if bounds.informative(short) >= FEWEST else None
+    if g is None or not np.all(np.isfinite(g.g)):
         return []
-    tried = (form for form in forms(said, size) if not plain or form.rule == "gd")
-    found = [fit for fit in screen(short, g, tried, said, size) if len(fit.rates) == 1]
-    return _judge(history, gradient, found, said, size)
+    tried = (form for form in forms(said, source.size) if not source.plain or form.rule == "gd")
+    found = [fit for fit in screen(short, g, tried, said, source.size) if len(fit.rates) == 1]
+    whole = source.gradient(history) if found else None
+    if whole is None or not np.all(np.isfinite(whole.g)):
+        return []
+    return _judge(history, whole, found, said, source.size)
 
 
 def first(gradient: Gradient, count: int) -> Gradient:

@@ -11,7 +11,7 @@ import numpy as np
 
 from grader.model import Curve, Divergence, LossMatch, Match, message
 from grader.verify import bounds, curves, diagnose, effects, losses, pair
-from grader.verify.identify import FEWEST, Fit, follows, identify
+from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify
 from grader.verify.said import Said, said, starts
 from grader.verify.sources import sources
 
@@ -50,6 +50,7 @@ class Ruling(NamedTuple):
 
 def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names) -> tuple[Match, ...]:
     """Every training run among the candidates, in the order of the cells, each judged once."""
+    np.empty(4_000_000)  # once freed, the C library keeps what it frees: histories no longer cost fresh pages each time
     found: list[Match] = []
     seen: set[str] = set()
     for cell in sorted({each.cell for each in series}):
@@ -84,6 +85,8 @@ def _match(
         why = "verify.too-short" if count < 1 else "verify.no-data"
         return _unverifiable(path, count, stated, why, overflowed=overflowed) if path.named else None
     theta = np.ascontiguousarray(path.theta[:, : min(count, MOST_STEPS) + 1])
+    if not path.named and not _promising(path, theta[:, : PREFIX + 1], offered, stated):
+        return None
     views = _views(path, theta, offered, begins)
     likeliest = next(views, None)
     if likeliest is None:
@@ -99,6 +102,12 @@ def _match(
         notes = (*notes, message("verify.more-steps", steps=count, judged=MOST_STEPS))
     ruling = ruling._replace(notes=(*notes, *ruling.notes))
     return _record(path, ruling, stated, pair.losses(series, path, names), count, overflowed=overflowed)
+
+
+def _promising(path: Path, theta: Floats, offered: Sequence[Samples], stated: Said) -> bool:
+    """Whether the first steps of a path that no name calls a run follow a rule: most do not, and cost no more."""
+    views = islice(_views(path, np.ascontiguousarray(theta), offered, ()), 4)
+    return bool(np.any(np.diff(theta, axis=1))) and _followed(views, stated) is not None
 
 
 def _trimmed(path: Path) -> tuple[Path, tuple[Message, ...]]:
@@ -180,8 +189,7 @@ def _ruling(likeliest: View, others: Iterator[View], stated: Said, *, named: boo
     The other views are made only once the likeliest has failed.
     """
     if not named:
-        moves = bool(np.any(likeliest.history.d))
-        return _followed(chain([likeliest], islice(others, 3)), stated) if moves else None
+        return _followed(chain([likeliest], islice(others, 3)), stated)
     if diagnose.never_moves(likeliest.history):
         return _ruled(likeliest, diagnose.standstill(_case(likeliest, stated)))
     found = _followed([likeliest], stated)
@@ -210,7 +218,7 @@ def _followed_otherwise(views: Sequence[View], stated: Said) -> Ruling | None:
     """The run follows a rule with the gradient of one sample, one batch, or many steps at once."""
     for view in views:
         for source in sources(view.problem, view.history, stated):
-            fits = follows(view.history, source.gradient, stated, source.size, plain=source.plain)
+            fits = follows(view.history, source, stated)
             if fits:
                 return _fitted(view._replace(notes=(*view.notes, source.note)), _called(fits, source.rule), stated)
     return None

@@ -8,7 +8,7 @@ velocities are never taken for a history.
 from __future__ import annotations
 
 import re
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -157,7 +157,7 @@ def paths(series: Sequence[Series], cell: int, names: Names) -> list[Path]:
     here = [each for each in series if each.cell == cell]
     found = [*_by_rubric(here, names), *_by_table(here, names), *_by_pattern(here)]
     used = {name for path in found if path.named for name in path.names}
-    found += [path for path in _by_length(here, names) if not used & set(path.names)]
+    found += islice((path for path in _by_length(here, names) if not used & set(path.names)), MOST_PATHS)
     return _distinct(sorted(found, key=lambda path: not path.named))[:MOST_PATHS]
 
 
@@ -240,7 +240,8 @@ def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
         and not set(tokens(column.name)) & (_NOT_A_PARAMETER | _LOSS)
         and not is_grid(column.values)
     ]
-    for b, w in combinations(held, 2):
+    apart = sorted(combinations(range(len(held)), 2), key=lambda pair: (pair[1] - pair[0], pair))
+    for b, w in ((held[i], held[j]) for i, j in apart):  # what belongs together stands together
         if len(b.values) == len(w.values):
             yield Path(b.cell, (b.name, w.name), np.stack([b.values, w.values]), named=False, ordered=False)
 

@@ -7,6 +7,7 @@ proportional to it, and so does the eps of rules that divide by a root, until th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -115,12 +116,23 @@ def adam(
     s_error = histories.decay(square_error(gradient), beta2, weight=1 - beta2) + gradient.u / np.sqrt(1 - beta2) * s
     if not bias_correction:
         return Parts(Direction(m, m_error), s, s_error)
-    t = np.arange(1.0, gradient.g.shape[1] + 1)
-    c1, c2 = 1 - beta1**t, 1 - beta2**t  # these lose digits while t is small, in whatever way they are computed
-    m_error, s_error = m_error + 4 * gradient.u * np.abs(m) / c1, s_error + 4 * gradient.u * s / c2
+    c1, c2 = _weights_so_far(beta1, gradient.g.shape[1]), _weights_so_far(beta2, gradient.g.shape[1])
+    m_error += 4 * gradient.u * np.abs(m)  # the weights lose digits while they are small, however computed
+    s_error += 4 * gradient.u * s
     if eps_hat:
-        return Parts(Direction(np.sqrt(c2) / c1 * m, np.sqrt(c2) / c1 * m_error), s, s_error)
-    return Parts(Direction(m / c1, m_error / c1), s / c2, s_error / c2)
+        c = np.ones(gradient.g.shape[1])
+        c[: len(c1)] /= c1
+        c[: len(c2)] *= np.sqrt(c2)
+        return Parts(Direction(c * m, c * m_error), s, s_error)
+    for rows, c in ((m, c1), (m_error, c1), (s, c2), (s_error, c2)):
+        rows[:, : len(c)] /= c
+    return Parts(Direction(m, m_error), s, s_error)
+
+
+def _weights_so_far(beta: float, steps: int) -> Floats:
+    """1 - β^t for t = 1, 2, …, as far as the powers are not lost beside 1."""
+    early = min(steps, int(40 / -np.log(beta)) + 1)
+    return np.asarray(1.0 - beta ** np.arange(1.0, early + 1))
 
 
 def over(top: Direction, s: Floats, s_error: Floats, eps: float, eps_inside: bool) -> Direction:
@@ -160,8 +172,30 @@ def scales(size: int) -> dict[str, float]:
     return {"sse": 1.0, "mse": 1.0 / size, "half-sse": 0.5, "half-mse": 0.5 / size}
 
 
-def forms(said: Said, size: int) -> Iterator[Form]:
-    """Every rule and convention to try, the plainest first, with eps still zero."""
+HINTS = {  # what a number is called that only one of the rules has
+    "adam": re.compile(r"(.*_)?(beta|b)_?[12]|.*adam.*"),
+    "rmsprop": re.compile(r"(.*_)?rho|.*rms.*|alpha|decay(_rate)?"),
+    "momentum": re.compile(r"(.*_)?(momentum|mu|mom)"),
+    "adagrad": re.compile(r".*ada_?g.*"),
+}
+
+
+def forms(said: Said, size: int) -> list[Form]:
+    """Every rule and convention to try, the likeliest first, with eps still zero.
+
+    Plain descent leads, then come the rules whose numbers the cell names, then those that need no unstated number.
+    """
+    hinted = [rule for rule, hint in HINTS.items() if any(map(hint.fullmatch, said.own_words))]
+
+    def doubt(form: Form) -> tuple[int, int, int]:
+        guessed = sum(value not in said.positive for value in form.hyper.values())
+        place = hinted.index(form.rule) if form.rule in hinted else len(hinted)
+        return int(form.rule != "gd"), guessed, place
+
+    return sorted(_forms(said, size), key=doubt)
+
+
+def _forms(said: Said, size: int) -> Iterator[Form]:
     tried = decays(said)
     yield Form("gd", {}, {}, sgd, linear=True)
     for beta in tried:

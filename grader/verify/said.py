@@ -34,6 +34,7 @@ class Said(NamedTuple):
     """The declared numbers of a cell by the parts they can play, the likeliest first, without repetition.
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
+    `own_words` are the names of all numbers of the cell.
     """
 
     rates: tuple[float, ...]
@@ -43,6 +44,7 @@ class Said(NamedTuple):
     epsilons: tuple[float, ...]
     positive: tuple[float, ...]
     table: dict[str, float]
+    own_words: frozenset[str] = frozenset()
 
 
 def plain(name: str) -> str:
@@ -63,7 +65,8 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         own_decays=_chosen([(plain(each.name), each.value) for each in own], _SURE_DECAY, lambda v: 0 < v < 1),
         epsilons=_chosen(known, _EPSILON, lambda v: 0 < v <= 1e-2),
         positive=tuple(dict.fromkeys(value for _, value in known if value > 0)),
-        table=_table([(plain(each.name), each.value) for each in (*own, *earlier)]),
+        table=_table(known),
+        own_words=frozenset(plain(each.name) for each in own),
     )
 
 

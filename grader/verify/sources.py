@@ -5,6 +5,8 @@ Each gives a gradient history that takes the place of the full one; the rules st
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,12 +26,12 @@ MOST_NUMBERS = 4_000_000  # of samples times steps that are worth holding at onc
 
 
 class Source(NamedTuple):
-    """A gradient history with what is said of it, and what plain descent along it is called.
+    """A way to take the gradients of some steps, with what is said of it, and what plain descent along it is called.
 
     `size` is how many samples a mean would be taken over; `plain` sources are for descent without memory only.
     """
 
-    gradient: Gradient
+    gradient: Callable[[Steps], Gradient | None]
     note: Message
     size: int
     plain: bool
@@ -40,17 +42,15 @@ def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
     """The ways to try, the commonest first."""
     for size in dict.fromkeys((1, *(int(value) for value in said.positive if 1 < value < problem.size))):
         name = "verify.sample-order" if size == 1 else "verify.batch-order"
-        yield Source(in_batches(problem, history, size), message(name, size=size), size, plain=False)
-    chosen = one_at_random(problem, history)
-    if chosen is not None:
-        yield Source(chosen, message("verify.sample-random"), 1, plain=True)
+        yield Source(partial(in_batches, problem, size=size), message(name, size=size), size, plain=False)
+    yield Source(partial(one_at_random, problem), message("verify.sample-random"), 1, plain=True)
     for rate in said.rates[:2]:
         for scale in (1.0, 0.5):
-            swept = one_pass(problem, history, rate * scale)
+            swept = partial(one_pass, problem, rate=rate * scale)
             yield Source(swept, message("verify.once-a-pass"), 1, plain=True)
         for stride in _strides(history, said):
             for scale in (1.0, 1.0 / problem.size, 0.5, 0.5 / problem.size):
-                leap = many_steps(problem, history, rate * scale, stride)
+                leap = partial(many_steps, problem, rate=rate * scale, stride=stride)
                 yield Source(leap, message("verify.every-kth", stride=stride), problem.size, plain=True, rule="gd")
 
 
