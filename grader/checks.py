@@ -245,8 +245,11 @@ def report_pages(case: Case, *, limit: Count = 3) -> Finding:
     )
 
 
-def topic_covered(case: Case, *, topic: Topic) -> Finding:
-    """The report introduces a topic: how it works, and at least two things about it."""
+def topic_covered(case: Case, *, topic: Topic, thin: Share | None = None) -> Finding:
+    """The report introduces a topic: how it works, and at least two things about it.
+
+    `thin` is the credit of a thin introduction; without it a person decides.
+    """
     covered = next((c for c in case.coverage if c.topic == topic), None)
     if covered is None:
         return _finding("topic-covered", Verdict.REVIEW, message("topic.unread", topic=topic))
@@ -260,6 +263,9 @@ def topic_covered(case: Case, *, topic: Topic) -> Finding:
         )
     page = covered.evidence[0].page if covered.evidence else None
     hint = None if verdict is Verdict.PASS else message(f"topic.hint-{topic}")
+    if covered.status == "thin" and thin is not None and covered.certain:
+        what, where = message("topic.brief", topic=topic), Where(page=page) if page else None
+        return _judged("topic-covered", thin, what, hint=hint, where=where, details=covered.questions)
     return _finding(
         "topic-covered",
         verdict,

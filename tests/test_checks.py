@@ -313,6 +313,19 @@ def test_pages_that_hold_more_than_a_page_go_to_a_person(notice: str) -> None:
     assert judge("report-pages", _case(report=report), limit=2).verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize(
+    ("thin", "verdict"), [(None, Verdict.REVIEW), (0.5, Verdict.PARTIAL), (0.0, Verdict.FAIL), (1.0, Verdict.PASS)]
+)
+def test_a_rubric_may_say_what_a_thin_introduction_gets(thin: float | None, verdict: Verdict) -> None:
+    case = Case(evidence=EVIDENCE, coverage=(Coverage(topic="sgd", status="thin"),))
+    unsure = Case(evidence=EVIDENCE, coverage=(Coverage(topic="sgd", status="thin", certain=False),))
+
+    finding = judge("topic-covered", case, topic="sgd", thin=thin)
+
+    assert (finding.verdict, finding.credit) == (verdict, thin or 0.0)
+    assert judge("topic-covered", unsure, topic="sgd", thin=thin).verdict is Verdict.REVIEW
+
+
 def test_a_topic_may_stand_where_nobody_could_read() -> None:
     case = Case(evidence=EVIDENCE, coverage=(Coverage(topic="sgd", status="missing", certain=False),))
 

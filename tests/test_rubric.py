@@ -57,6 +57,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
     ("old", "new", "told"),
     [
         ("limit = 3", "limit = 0", "limit"),
+        ('topic = "sgd"', 'topic = "sgd"\nthin = 1.5', "thin"),
         ("limit = 3", 'limit = "3"', "limit"),
         ("limit = 3", "limits = 3", "did you mean `limit`?"),
         ('topic = "sgd"', 'topic = "adam"', "topic"),
