@@ -1,0 +1,98 @@
+"""How well the lexicon tells introductions: precision and recall on the passages and on the regression PDFs.
+
+    python benchmarks/passages.py [--all]
+
+`tests/passages/holdout.toml` was written before the lexicon and never used to tune it; `tuning.toml` was.
+`good` and `wrong` passages introduce a topic (wrong ones with a mistake); `thin`, `stuffed` and `off` ones do not.
+--all lists every passage that is judged otherwise than its kind suggests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from grader import coverage
+from grader.model import Coverage, Line, ReportFacts
+
+ROOT = Path(__file__).parents[1]
+TOPICS = coverage.topics(
+    tomllib.loads((files("rubrics") / "gradient_descent" / "topics.toml").read_text(encoding="utf-8"))
+)
+STATUSES = ("covered", "thin", "mentioned", "missing")
+KINDS = ("good", "wrong", "thin", "stuffed", "off")
+
+
+def passages(name: str) -> list[dict[str, Any]]:
+    """The passages of one file."""
+    text = (ROOT / "tests" / "passages" / f"{name}.toml").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = tomllib.loads(text)["passage"]
+    return found
+
+
+def judged(passage: dict[str, Any]) -> Coverage:
+    """What is said of the topic that a passage is about, set as a page would be."""
+    lines = tuple(
+        Line(
+            page=1,
+            text=said.removeprefix("# "),
+            bbox=(50.0, 50.0 + 18 * number, 500.0, 62.0 + 18 * number),
+            size=16.0 if said.startswith("# ") else 12.0,
+            heading=said.startswith("# "),
+        )
+        for number, said in enumerate(passage["text"].strip().splitlines())
+    )
+    found = coverage.coverage(ReportFacts(outcome="read", lines=lines), TOPICS)
+    return next(one for one in found if one.topic == passage["topic"])
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({part / whole:.2f})" if whole else "none"
+
+
+def _report(name: str, *, every: bool) -> None:
+    found = [(passage, judged(passage)) for passage in passages(name)]
+    print(f"\n{name}.toml: {len(found)} passages")
+    print(f"{'':<10}" + "".join(f"{status:>11}" for status in STATUSES) + f"{'asked':>11}")
+    for kind in KINDS:
+        here = [one for passage, one in found if passage["kind"] == kind]
+        counts = Counter[str](one.status for one in here)
+        asked = sum(bool(one.questions) for one in here)
+        print(f"{kind:<10}" + "".join(f"{counts[status]:>11}" for status in STATUSES) + f"{asked:>11}")
+    covered = [passage["kind"] for passage, one in found if one.status == "covered"]
+    good = [one.status for passage, one in found if passage["kind"] == "good"]
+    wrong = [bool(one.questions) for passage, one in found if passage["kind"] == "wrong"]
+    questions = [passage["kind"] for passage, one in found if one.questions]
+    print(f"covered, precision   {_share(sum(kind in ('good', 'wrong') for kind in covered), len(covered))}")
+    print(f"covered, recall      {_share(good.count('covered'), len(good))} of the good ones")
+    print(f"lost                 {_share(good.count('missing') + good.count('mentioned'), len(good))} of the good ones")
+    print(f"questions, precision {_share(questions.count('wrong'), len(questions))}")
+    print(f"questions, recall    {_share(sum(wrong), len(wrong))}")
+    if every:
+        _odd(found)
+
+
+def _odd(found: list[tuple[dict[str, Any], Coverage]]) -> None:
+    usual = {"good": ("covered",), "wrong": ("covered", "thin"), "thin": ("thin", "mentioned")}
+    for passage, one in found:
+        if one.status not in usual.get(passage["kind"], ("mentioned", "missing")):
+            print(f"  {passage['id']}: {passage['kind']}, judged {one.status}")
+        if bool(one.questions) != (passage["kind"] == "wrong"):
+            print(f"  {passage['id']}: {passage['kind']}, {'asked' if one.questions else 'not asked'}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="precision and recall of the lexicon")
+    parser.add_argument("--all", action="store_true", help="list what is judged otherwise than its kind suggests")
+    every = parser.parse_args().all
+    for name in ("holdout", "tuning"):
+        _report(name, every=every)
+
+
+if __name__ == "__main__":
+    main()
