@@ -176,6 +176,65 @@ def test_a_run_into_overflow_is_judged_to_its_last_number_and_called_diverging()
     assert not np.all(np.isfinite(theta))
     assert (match.verdict, match.effect) == ("matches", "diverging")
     assert 0 < match.steps < 1000
+    assert [(note.id, note.parameters["length"]) for note in match.notes] == [("verify.overflow", 1000)]
+
+
+def test_a_run_that_goes_on_from_an_earlier_cell_is_said_to() -> None:
+    first = path(optimizers.sgd, lr=1e-7)
+    second = optimizers.descend(optimizers.sgd, line_fit.gradient, first[:, -1], steps=100, lr=1e-6)
+
+    found = verify.runs(
+        notebook(first) + notebook(second, cell=5, data=False), declared=said(lr=1e-7) + said(cell=5, lr=1e-6),
+        names=Names(),
+    )  # fmt: skip
+
+    assert [each.verdict for each in found] == ["matches", "matches"]
+    assert [(note.id, note.parameters) for note in found[1].notes] == [("verify.continued", {"cell": 4})]
+
+
+def test_a_run_that_goes_on_with_the_sums_of_an_earlier_cell_matches() -> None:
+    """Adagrad trained on in the next cell keeps its accumulator."""
+    whole = path(optimizers.adagrad, steps=300, lr=1.0)
+    series = notebook(whole[:, :201]) + notebook(whole[:, 200:], cell=5, data=False)
+
+    found = verify.runs(series, declared=said(lr=1.0), names=Names())
+
+    assert [(each.verdict, each.rule, each.steps) for each in found] == [
+        ("matches", "adagrad", 200),
+        ("matches", "adagrad", 100),
+    ]
+    assert "verify.continued-memory" in [note.id for note in found[1].notes]
+
+
+def test_data_that_differ_from_those_handed_out_are_noted_and_used() -> None:
+    """One student typed 663 where 633 was handed out."""
+    y = Y.copy()
+    y[1] = 663.0
+    theta = optimizers.descend(optimizers.sgd, lambda at: _summed(at, X, y), START, steps=50, lr=1e-7)
+    data = [Series(cell=2, name="x_data", values=X), Series(cell=2, name="y_data", values=y)]
+
+    match = only([*data, *notebook(theta, data=False)], said(lr=1e-7))
+
+    assert match.verdict == "matches"
+    assert [(note.id, note.parameters["y"], note.parameters["y_given"]) for note in match.notes] == [
+        ("verify.data-differ", 663.0, 633.0)
+    ]
+
+
+def test_numbers_side_by_side_have_the_digits_that_tell_them_apart() -> None:
+    """Gauss-Seidel differs from the rule in the sixth digit; both used to read 1.13068."""
+    theta = [START]
+    for _ in range(200):
+        at = theta[-1].copy()
+        for k in (0, 1):
+            at[k] -= 1e-7 * line_fit.gradient(at)[k]
+        theta.append(at)
+
+    match = only(notebook(np.array(theta).T), said(lr=1e-7))
+
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "bug.gauss-seidel"
+    assert str(match.diagnosis.parameters["seen"])[:8] != str(match.diagnosis.parameters["expected"])[:8]
 
 
 # -- mistakes --------------------------------------------------------------------------------------
@@ -190,7 +249,7 @@ def test_a_mistake_that_shows_is_not_passed(run: tuple[str, np.random.Generator]
     match = battery.judge(made)
 
     if match is not None and match.verdict == "matches":
-        assert name in battery.SOMETIMES_INVISIBLE, (name, match.rule, match.hyperparameters, match.notes)
+        assert battery.is_a_correct_run(made, match), (name, match.rule, match.hyperparameters, match.notes)
 
 
 @pytest.mark.slow
@@ -386,12 +445,12 @@ def test_the_effect_is_what_the_run_did_to_the_loss(
 
 
 def test_a_curve_has_few_points_and_keeps_the_ends_and_the_extremes() -> None:
-    theta = path(optimizers.rmsprop, steps=20_000, lr=1.0, rho=0.9)
+    theta = path(optimizers.rmsprop, steps=5_000, lr=1.0, rho=0.9)
 
     curve = only(notebook(theta), said(lr=1.0, rho=0.9)).curve
 
     assert len(curve.steps) <= 300
-    assert (curve.steps[0], curve.steps[-1]) == (0, 20_000)
+    assert (curve.steps[0], curve.steps[-1]) == (0, 5_000)
     assert min(curve.losses) == pytest.approx(line_fit.loss(theta).min(), rel=1e-9)
     assert curve.surface is not None
     assert curve.surface.centre == pytest.approx(line_fit.minimum(), rel=1e-6)

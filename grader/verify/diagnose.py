@@ -76,14 +76,15 @@ def told(case: Case, id: str, meant: Fit, *, verdict: RunVerdict = "differs", **
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         share = np.abs(seen - move) / (np.abs(seen) + np.abs(move))
     row = int(np.argmax(np.nan_to_num(share)))
+    here, there = apart(float(seen[row]), float(move[row]))
     return Diagnosis(
         verdict=verdict,
         diagnosis=message(
             id,
             step=step + 1,
             name=case.names[row],
-            seen=float(seen[row]),
-            expected=float(move[row]),
+            seen=here,
+            expected=there,
             lr=meant.rates[min(row, len(meant.rates) - 1)].stated,
             **meant.form.hyper,
             **more,
@@ -92,6 +93,16 @@ def told(case: Case, id: str, meant: Fit, *, verdict: RunVerdict = "differs", **
         meant=judged,
         divergence=divergence(case.history, step, move),
     )
+
+
+def apart(a: float, b: float) -> tuple[Scalar, Scalar]:
+    """Two numbers shown side by side: as text with as many digits as it takes, where six do not tell them apart.
+
+    >>> apart(1.0, 2.0), apart(1.1306812345, 1.1306812999)
+    ((1.0, 2.0), ('1.13068123', '1.13068130'))
+    """
+    digits = next((n for n in range(6, 18) if f"{a:.{n}g}" != f"{b:.{n}g}"), 6)
+    return (a, b) if digits == 6 else (f"{a:#.{digits + 1}g}", f"{b:#.{digits + 1}g}")
 
 
 def divergence(history: Steps, step: int, move: Floats) -> Divergence:

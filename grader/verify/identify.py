@@ -88,7 +88,15 @@ def follows(history: Steps, source: Source, said: Said) -> list[Fit]:
     whole = source.gradient(history) if found else None
     if whole is None or not np.all(np.isfinite(whole.g)):
         return []
-    return _judge(history, whole, found, said, source.size)
+    judged = _judge(history, whole, found, said, source.size)
+    return [fit for fit in judged if _is_sharp(history, fit.form.direction(whole), fit)]
+
+
+def _is_sharp(history: Steps, direction: Direction, fit: Fit) -> bool:
+    """Whether most steps that tell something are far larger than their bound: one that has grown would fit them all."""
+    told = np.abs(history.d) > 8.0 * history.u * np.abs(history.theta[:, 1:])
+    sharp = np.abs(fit.lr) * direction.error <= 0.01 * np.abs(history.d)
+    return bool(2 * np.count_nonzero(told & sharp) >= np.count_nonzero(told))
 
 
 def first(gradient: Gradient, count: int) -> Gradient:

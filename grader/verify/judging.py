@@ -14,6 +14,7 @@ from grader.verify import bounds, curves, diagnose, effects, losses, pair
 from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify
 from grader.verify.said import Said, said, starts
 from grader.verify.sources import sources
+from reference import line_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +54,7 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
     np.empty(4_000_000)  # once freed, the C library keeps what it frees: histories no longer cost fresh pages each time
     found: list[Match] = []
     seen: set[str] = set()
+    earlier: list[Path] = []
     for cell in sorted({each.cell for each in series}):
         stated = said(declared, cell)
         used: set[str] = set()
@@ -61,9 +63,10 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
             if digest in seen or used & set(path.names):
                 continue
             with np.errstate(all="ignore"):  # what overflows is inf or nan, and loses every comparison
-                match = _match(path, series, stated, starts(declared, cell), names)
+                match = _match(path, series, stated, starts(declared, cell), names, _continued(path, earlier))
             if match is not None:
                 seen.add(digest)
+                earlier.append(path)
                 used |= set(path.names)
                 found.append(msgspec.structs.replace(match, trace_digest=digest))
     return tuple(diagnose.unused_velocity(found))
@@ -73,10 +76,24 @@ def _digest(theta: Floats) -> str:
     return "sha256:" + hashlib.sha256(np.ascontiguousarray(theta).data).hexdigest()
 
 
+def _continued(path: Path, earlier: Sequence[Path]) -> Path | None:
+    """The latest run of an earlier cell in whose last state this one begins."""
+    ended = (run for run in reversed(earlier) if run.cell < path.cell and run.theta.shape[0] == path.theta.shape[0])
+    return next((run for run in ended if np.array_equal(run.theta[:, -1], path.theta[:, 0])), None)
+
+
 def _match(
-    path: Path, series: Sequence[Series], stated: Said, begins: Sequence[tuple[float, float]], names: Names
+    path: Path,
+    series: Sequence[Series],
+    stated: Said,
+    begins: Sequence[tuple[float, float]],
+    names: Names,
+    before: Path | None,
 ) -> Match | None:
-    """Judge one path; None if it is no run after all: names do not call it one, and no rule explains it."""
+    """Judge one path; None if it is no run after all: names do not call it one, and no rule explains it.
+
+    A run that goes on from the one `before` is judged alone, else with what the rule may remember from there.
+    """
     path, notes = _trimmed(path)
     count = bounds.finite_steps(path.theta)
     overflowed = count < path.theta.shape[1] - 1 and not _undefined(path.theta, count)
@@ -96,8 +113,14 @@ def _match(
     ruling = _ruling(likeliest, views, stated, named=path.named, ordered=path.ordered)
     if ruling is None:
         return None
+    if before is not None:
+        goes_on = message("verify.continued", cell=before.cell)
+        ruling = _remembering(before, path, ruling, offered, stated) or ruling._replace(notes=(*ruling.notes, goes_on))
+    notes = (*notes, *_unlike_handed_out(ruling.view.problem))
     if count < path.theta.shape[1] - 1 and not overflowed:
         notes = (*notes, message("verify.not-a-number", step=count + 1))
+    if overflowed:
+        notes = (*notes, message("verify.overflow", steps=count, length=path.theta.shape[1] - 1))
     if count > MOST_STEPS:
         notes = (*notes, message("verify.more-steps", steps=count, judged=MOST_STEPS))
     ruling = ruling._replace(notes=(*notes, *ruling.notes))
@@ -266,6 +289,34 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
 
 def _case(view: View, stated: Said) -> diagnose.Case:
     return diagnose.Case(view.names, view.problem, view.history, view.gradient, stated)
+
+
+def _remembering(before: Path, path: Path, alone: Ruling, offered: Sequence[Samples], stated: Said) -> Ruling | None:
+    """The ruling on both runs as one, if alone this one follows no rule and together they do."""
+    if alone.verdict == "matches":
+        return None
+    theta = np.concatenate([before.theta, path.theta[:, 1:]], axis=1)
+    if bounds.finite_steps(theta) < theta.shape[1] - 1 or theta.shape[1] > MOST_STEPS:
+        return None
+    together = _followed(_views(path, theta, offered[:1], ()), stated)
+    if together is None or together.verdict != "matches":
+        return None
+    note = message("verify.continued-memory", cell=before.cell)
+    return together._replace(view=alone.view, notes=(*together.notes, note))
+
+
+def _unlike_handed_out(problem: Data) -> Iterator[Message]:
+    """The first point that differs from the homework's data, where most points are those."""
+    given = np.stack([line_fit.X_DATA, line_fit.Y_DATA], axis=1)
+    if problem.phi.shape != (len(given), 2):
+        return
+    held = np.stack([problem.phi[:, 1], problem.y], axis=1)
+    other = np.any(held != given, axis=1)
+    if 0 < np.count_nonzero(other) < len(given) / 2:
+        row = int(np.argmax(other))
+        (x, y), (x_given, y_given) = held[row].tolist(), given[row].tolist()
+        yield message("verify.data-differ", count=int(np.count_nonzero(other)), point=row + 1, x=x, y=y,
+                      x_given=x_given, y_given=y_given)  # fmt: skip
 
 
 # -- records -------------------------------------------------------------------------------------
