@@ -9,6 +9,7 @@ One answer is a line of ASCII, its fields separated by semicolons (names in hexa
     nonce ; bytes in all ; name:source:rows:columns:same,… ; name:value,… ; name:rows,… ; base64 of the first bytes
 
 The series' bytes follow each other in the order in which they are named; further pieces are asked for by offset.
+The names before the bytes are of histories that were too big: only the first rows of them are sent, or nothing.
 A series that was bound anew to the same numbers is named without bytes, one that no cell touched is not named at all.
 """
 
@@ -34,6 +35,7 @@ MOST_NAMES = 2000
 MOST_SERIES = 400
 MOST_SCALARS = 400
 MOST_ITEMS = 200
+MOST_ROWS = 1_000_100  # of one history; the first ones, and the rest is counted
 EXACT_BYTES = 1 << 20
 MOST_RUNS = 60  # of loops that keep no history themselves, in one cell
 MOST_RECORDED = 200_000  # turns of such a loop; what comes later is not recorded
@@ -136,11 +138,11 @@ class Capture:
             shape = likely_shape(thing)
             if shape is None:
                 return None
-            if shape[0] * shape[1] * 8 > budget:
+            if min(shape[0], MOST_ROWS) * shape[1] * 8 > budget:
                 skipped.append((name, shape[0]))
                 self._seen[name] = (mark, b"")
                 return None
-            found = numbers(thing)
+            found = numbers(first(thing, MOST_ROWS))
         except BaseException:  # the student's own __float__ or __iter__ may raise anything
             return None
         if found is None:
@@ -149,9 +151,11 @@ class Capture:
         new = blake2b(data, digest_size=16).digest() + pack("<qq", rows, columns)
         unmoved = known is not None and known[0] == mark[0]
         self._seen[name] = (mark, new)
-        if new != digest:
-            return name, source, rows, columns, 0, data
-        return None if unmoved else (name, source, rows, columns, 1, data[:0])
+        if new == digest and unmoved:
+            return None
+        if rows < shape[0]:
+            skipped.append((name, shape[0]))
+        return (name, source, rows, columns, int(new == digest), data[:0] if new == digest else data)
 
 
 class Recorder:
@@ -329,6 +333,15 @@ def _width(first: Any) -> int | None:
     if kind in SEQUENCES:
         return len(first) if 0 < len(first) <= WIDEST else None
     return 1 if hasattr(kind, "__float__") and kind is not bool else None
+
+
+def first(thing: Any, rows: int) -> Any:
+    """Take the first rows of what is long; what is sent of ten million steps is the beginning."""
+    if not _sized(thing) or len(thing) <= rows:
+        return thing
+    if type(thing) is deque:
+        return list(islice(thing, rows))
+    return thing.iloc[:rows] if _is(type(thing), "pandas", "Series") else thing[:rows]
 
 
 def numbers(thing: Any) -> tuple[int, int, memoryview] | None:

@@ -240,9 +240,23 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
         run=executed.run,
     )
     evidence = _guarded("verify", partial(_verify, executed.series), job, evidence)
+    evidence = replace(evidence, matches=tuple(_whole(match, executed.cut) for match in evidence.matches))
     if evidence.matches or evidence.fault:
         return evidence
     return _guarded("verify", partial(_unfound, theirs, executed.series), job, evidence)
+
+
+def _whole(match: Match, cut: Sequence[tuple[int, str, int]]) -> Match:
+    """Say how long a run was of which only the beginning left the jail, and how much of it was checked."""
+    lengths = [
+        rows for cell, name, rows in cut if cell == match.cell and any(own.startswith(name) for own in match.names)
+    ]
+    if not lengths:
+        return match
+    judged = min([match.steps, *(int(str(n.parameters["judged"])) for n in match.notes if n.id == "verify.more-steps")])
+    notes = tuple(note for note in match.notes if note.id != "verify.more-steps")
+    said = message("verify.more-steps", steps=max(lengths) - 1, judged=judged)
+    return replace(match, steps=max(lengths) - 1, notes=(*notes, said))
 
 
 def _unfound(theirs: Notebook, series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:

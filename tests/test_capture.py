@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import defaultdict, namedtuple
+from collections import defaultdict, deque, namedtuple
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -314,3 +314,32 @@ def test_a_long_loop_is_recorded_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("grader.capture.MOST_RECORDED", 10)
 
     assert len(recorded(("w",), *({"w": float(turn)} for turn in range(50)))["fit.w"]) == 10
+
+
+# -- histories of millions of steps ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [list, np.array, deque], ids=["list", "array", "deque"])
+def test_of_a_very_long_history_the_beginning_is_sent_and_the_rest_is_counted(
+    monkeypatch: pytest.MonkeyPatch, make: Any
+) -> None:
+    monkeypatch.setattr("grader.capture.MOST_ROWS", 10)
+    history = [i * 0.5 for i in range(50)]
+
+    series, told = asked(Capture({"b_history": make(history)}), trace.Reader())
+
+    assert [one.values.tolist() for one in series] == [history[:10]]
+    assert told.skipped == (("b_history", 50),)
+
+
+def test_a_long_history_that_is_bound_anew_is_counted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.capture.MOST_ROWS", 10)
+    space = {"b_history": [i * 0.5 for i in range(50)]}
+    capture, reader = Capture(space), trace.Reader()
+    asked(capture, reader)
+    space["b_history"] = [i * 0.5 for i in range(60)]
+
+    series, told = asked(capture, reader)
+
+    assert [len(one.values) for one in series] == [10]
+    assert told.skipped == (("b_history", 60),)

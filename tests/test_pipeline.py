@@ -231,3 +231,17 @@ def test_a_history_of_the_students_own_is_not_recorded_again(tmp_path: Path, iso
     evidence = pipeline.examine(_hand_in(tmp_path, GOOD), gather=GATHER, isolation=isolation)
 
     assert [note.id for match in evidence.matches for note in match.notes] == []
+
+
+@pytest.mark.slow
+def test_of_ten_million_steps_it_is_said_how_many_were_checked(tmp_path: Path, isolation: Isolation) -> None:
+    """Issue 5: long histories are sampled, and said so."""
+    long = GOOD.replace("range(50)", "range(1_200_000)").replace("zip(x_data, y_data)", "[(2.0, 4.1)]")
+
+    evidence = pipeline.examine(_hand_in(tmp_path, long), gather=GATHER, isolation=isolation)
+
+    (match,) = evidence.matches
+    assert match.steps == 1_200_000
+    assert [(n.id, n.parameters) for n in match.notes if n.id == "verify.more-steps"] == [
+        ("verify.more-steps", {"steps": 1_200_000, "judged": 1_000_000})
+    ]

@@ -37,12 +37,17 @@ Stop = Literal["timeout", "memory", "output-limit", "kernel-died", "protocol"]
 
 
 class Execution(Record, frozen=True, kw_only=True):
-    """What running a notebook yields; `skipped` names what was too big to leave the jail: cell, name, length."""
+    """What running a notebook yields.
+
+    `skipped` names what was too big to leave the jail, `cut` the series of which only the beginning did: cell, name,
+    length.
+    """
 
     run: Run
     series: tuple[Series, ...] = ()
     scalars: tuple[Declared, ...] = ()
     skipped: tuple[tuple[int, str, int], ...] = ()
+    cut: tuple[tuple[int, str, int], ...] = ()
 
 
 def execute(notebook: Notebook, *, gather: Gather, isolation: Isolation) -> Execution:
@@ -71,7 +76,13 @@ async def _execute(notebook: Notebook, gather: Gather, isolation: Isolation) -> 
         cpu_seconds=kernel.cpu_seconds,
         problem=_problem(kernel, runs, gather.limits),
     )
-    return Execution(run=run, series=tuple(kernel.series), scalars=tuple(kernel.scalars), skipped=tuple(kernel.skipped))
+    return Execution(
+        run=run,
+        series=tuple(kernel.series),
+        scalars=tuple(kernel.scalars),
+        skipped=tuple(kernel.skipped),
+        cut=tuple(kernel.cut),
+    )
 
 
 def _problem(kernel: _Kernel, runs: Iterable[CellRun], limits: Limits) -> Message | None:
@@ -104,6 +115,7 @@ class _Kernel:
         self.series: list[Series] = []
         self.scalars: list[Declared] = []
         self.skipped: list[tuple[int, str, int]] = []
+        self.cut: list[tuple[int, str, int]] = []
         self._over = asyncio.get_running_loop().create_future()
         self._reader = trace.Reader()
         self._history_left = int(gather.limits.history_mb * MB)
@@ -244,7 +256,9 @@ class _Kernel:
         self._history_left -= told.total
         self.series.extend(self._reader.series(cell, told, data))
         self.scalars.extend(trace.scalars(cell, told))
-        self.skipped.extend((cell, name, rows) for name, rows in told.skipped)
+        sent = {entry.name for entry in told.entries}
+        for name, rows in told.skipped:
+            (self.cut if name in sent else self.skipped).append((cell, name, rows))
 
     async def _ask(self, question: str) -> str:
         """Let capture answer inside the kernel, and take the answer from the reply."""
