@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -24,20 +23,23 @@ def _steps() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment like a CI machine's: a fresh Python, and a sudo that notes what it was asked."""
+def runner(dependencies_alone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment like a CI machine's: a Python with the dependencies, and a sudo that notes what it was asked."""
     place = tmp_path_factory.mktemp("runner")
-    venv.create(place / "venv", with_pip=True)
-    libraries = next((place / "venv" / "lib").glob("python*/site-packages"))
-    borrowed = [p for p in sys.path if p.endswith("site-packages")]
-    (libraries / "borrowed.pth").write_text("\n".join(borrowed), encoding="utf-8")
     sudo = place / "sudo"
     sudo.write_text('#!/bin/sh\necho "$@" >> "$(dirname "$0")/asked"\n', encoding="utf-8")
     sudo.chmod(0o755)
-    path = f"{place / 'venv' / 'bin'}:{place}:{os.environ['PATH']}"
-    # No download: what the package needs is there, so that pip only builds and installs the grader itself.
-    pip = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "1", "PIP_NO_DEPS": "1", "PIP_FORCE_REINSTALL": "1"}
-    return {**os.environ, **pip, "PATH": path, "GRADER": str(ROOT), "CI": "true", "SUDO_NOTES": str(place / "asked")}
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(place), str(ROOT)],
+        capture_output=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr.decode()
+    (wheel,) = place.glob("*.whl")
+    # The dependencies are there, so nothing is downloaded.
+    pip = {"PIP_NO_INDEX": "1", "PIP_FORCE_REINSTALL": "1", "PIP_NO_DEPS": "1"}
+    path = f"{dependencies_alone}:{place}:{os.environ['PATH']}"
+    return {**os.environ, **pip, "PATH": path, "GRADER": str(wheel), "CI": "true", "SUDO_NOTES": str(place / "asked")}
 
 
 def _run(steps: list[str], repository: Path, runner: dict[str, str]) -> int:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 import zipfile
 from pathlib import Path
 
@@ -34,18 +33,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel into an environment of its own, which borrows our dependencies; the folder of its programs."""
-    place = tmp_path_factory.mktemp("venv")
-    venv.create(place, with_pip=True)
-    python = place / "bin" / "python"
-    libraries = subprocess.check_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
-    ours = Path(subprocess.__file__).parent  # the standard library, to tell it from site-packages
-    borrowed = [p for p in sys.path if p.endswith("site-packages") and Path(p) != ours]
-    Path(libraries.decode().strip(), "borrowed.pth").write_text("\n".join(borrowed), encoding="utf-8")
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--force-reinstall", str(wheel)]
-    subprocess.run(pip, check=True, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
-    return place / "bin"
+def installed(wheel: Path, dependencies_alone: Path) -> Path:
+    """Install the wheel beside its dependencies; the folder of its programs."""
+    pip = [str(dependencies_alone / "python"), "-m", "pip", "install", "--quiet", "--no-index", "--force-reinstall"]
+    subprocess.run(
+        [*pip, "--no-deps", str(wheel)], check=True, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    )
+    subprocess.run([*pip[:3], "check", "--quiet"], check=True)
+    return dependencies_alone
 
 
 def test_the_wheel_holds_every_file_that_is_needed_and_nothing_else(wheel: Path) -> None:
