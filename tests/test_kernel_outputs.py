@@ -155,3 +155,32 @@ def test_a_name_that_is_only_a_functions_own_is_still_missing() -> None:
     told = with_consequences(runs, ["x = read('data.csv')", "def f():\n    x = 1", "print(x)"])
 
     assert [run.environment for run in told] == [True, False, True]
+
+
+def test_a_model_that_could_not_be_fitted_is_no_mistake_of_the_student() -> None:
+    sources = [
+        "data = read('data.csv')",
+        "table = {}\nmodel = Model()",
+        "table[0] = data[0]\nmodel.fit(np.array(data))",
+        "print(model.coef_)",
+        "print(table[0])",
+        "print(np.arrray(3))",
+        "print(other[3])",
+    ]
+    errors = [
+        "FileNotFoundError: data.csv",
+        None,
+        "NameError: name 'data' is not defined",
+        "AttributeError: 'Model' object has no attribute 'coef_'",
+        "KeyError: 0",
+        "AttributeError: module 'numpy' has no attribute 'arrray'",
+        "KeyError: 3",
+    ]
+    runs = [
+        CellRun(index=i, status="error" if said else "ok", error=said, environment=i == 0)
+        for i, said in enumerate(errors)
+    ]
+
+    told = with_consequences(runs, sources)
+
+    assert [run.environment for run in told] == [True, False, True, True, True, False, False]

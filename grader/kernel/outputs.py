@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from grader.model import CellRun
 
@@ -89,43 +89,47 @@ def images(node: Any) -> tuple[str, ...]:
 
 
 def with_consequences(runs: Sequence[CellRun], sources: Sequence[str]) -> tuple[CellRun, ...]:
-    """Mark errors that only follow from one of the machine's: a name that a missing package kept from being bound."""
+    """Mark errors that only follow from one of the machine's: a name that is not bound, a model that was not fitted."""
     lost: set[str] = set()
     found = []
     for run, source in zip(runs, sources, strict=True):
-        missing = re.match(r"NameError: name '([^']+)' is not defined", run.error or "")
-        follows = missing is not None and bool({missing.group(1), "*"} & lost)
+        nodes = _nodes(source)
+        follows = not run.environment and _follows(run.error or "", nodes, lost)
         if run.environment or follows:
-            lost |= _bound(source)
+            lost |= {name for node in nodes for name in (*_names(node), *_changed(node))} - _modules(nodes, run)
         elif run.status == "ok":
-            lost -= _bound(source, local=False)
+            lost -= {name for node in _nodes(source, local=False) for name in _names(node)}
         found.append(replace(run, environment=True) if follows else run)
     return tuple(found)
 
 
-def _bound(source: str, *, local: bool = True) -> set[str]:
-    """List the names that a cell binds, on whatever level, or not what is `local` to its functions.
+def _follows(error: str, nodes: Sequence[ast.AST], lost: set[str]) -> bool:
+    """Say whether an error can only come, or may well come, from names that hold nothing because of the machine."""
+    missing = re.match(r"NameError: name '([^']+)' is not defined", error)
+    if missing is not None:
+        return bool({missing.group(1), "*"} & lost)
+    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return re.match(r"(?:Attribute|Key|Index|Type|Value|NotFitted)Error\b", error) is not None and bool(read & lost)
 
-    A star stands for whatever `from module import *` would have bound.
-    """
+
+def _nodes(source: str, *, local: bool = True) -> list[ast.AST]:
+    """List the parts of a cell, or not what is `local` to its functions."""
     lines = (line if not line.lstrip().startswith(("%", "!")) else "" for line in source.split("\n"))
     try:
-        tree = ast.parse("\n".join(lines))
+        waiting: list[ast.AST] = [ast.parse("\n".join(lines))]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return {name for node in _nodes(tree, local=local) for name in _names(node)}
-
-
-def _nodes(tree: ast.AST, *, local: bool) -> Iterator[ast.AST]:
-    waiting = [tree]
+        return []
+    found = []
     while waiting:
         node = waiting.pop()
-        yield node
+        found.append(node)
         if local or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             waiting.extend(ast.iter_child_nodes(node))
+    return found
 
 
 def _names(node: ast.AST) -> list[str]:
+    """List what is bound; a star stands for whatever `from module import *` would have bound."""
     if isinstance(node, ast.Name):
         return [node.id] if isinstance(node.ctx, ast.Store) else []
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -133,6 +137,23 @@ def _names(node: ast.AST) -> list[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [node.name]
     return []
+
+
+def _changed(node: ast.AST) -> list[str]:
+    """List what would have been filled or fitted: `model.fit(x)`, `table[0] = x`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
+            return [name]
+        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
+            return [name]
+    return []
+
+
+def _modules(nodes: Sequence[ast.AST], run: CellRun) -> set[str]:
+    """List usual short names of packages, of which a call changes nothing, but not of one that cannot be imported."""
+    usual = {"np", "numpy", "plt", "pd", "math", "random", "ax", "fig", "tf", "torch"}
+    imported = {n for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for n in _names(node)}
+    return usual - imported if run.environment else usual
 
 
 def clean(text: str) -> str:
