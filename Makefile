@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.tests: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,oracles]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,ocr,oracles]'
 	@touch $@
 
 demo: $(VENV)/.installed  ## install and grade sample_submissions/ into results/
