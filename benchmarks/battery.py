@@ -43,6 +43,7 @@ class World(NamedTuple):
     steps: int
     curvature: float  # the largest of the sum of squares' Hessian
     scale: float  # the size of the parameters' way
+    phi: Array = None  # of a model with more parameters than a line
 
 
 class Made(NamedTuple):
@@ -75,6 +76,25 @@ def world(rng: Random, *, steps: int | None = None) -> World:
     return World(x, y, start, steps or int(rng.integers(30, 600)), curvature, float(np.abs(best - start).max() + 0.1))
 
 
+def wide(rng: Random, *, powers: bool = False) -> World:
+    """Two or three features of one scale, as they are or standardised; or the powers of one x."""
+    features = int(rng.integers(2, 4))
+    size = int(rng.integers(8, 40))
+    x = np.round(rng.uniform(-2, 3, (size, features)), 2)
+    if powers:
+        x = np.round(rng.uniform(-1, 1, size), 3)
+        table = np.stack([x, x**2], axis=1)
+    else:
+        x = (x - x.mean(axis=0)) / x.std(axis=0) if rng.random() < 0.5 else x
+        table = x
+    phi = np.concatenate([np.ones((size, 1)), table], axis=1)
+    y = np.round(phi @ rng.normal(0, 2, phi.shape[1]) + rng.normal(0, 1, size), 2)
+    start = np.round(rng.normal(0, 3, phi.shape[1]), 1)
+    best = np.linalg.lstsq(phi, y, rcond=None)[0]
+    curvature = float(np.linalg.eigvalsh(2 * phi.T @ phi)[-1])
+    return World(x, y, start, int(rng.integers(30, 400)), curvature, float(np.abs(best - start).max() + 0.1), phi)
+
+
 def rounded(value: float) -> float:
     """A number as a person would type it."""
     return float(f"{value:.1g}")
@@ -100,6 +120,8 @@ def decay_rate(rng: Random) -> float:
 
 def slope(w: World, theta: Array) -> Array:
     """The gradient of the sum of squares, summed in the notebook's own way."""
+    if w.phi is not None:
+        return np.asarray(-2.0 * w.phi.T @ (w.y - w.phi @ theta))
     error = w.y - (theta[0] + theta[1] * w.x)
     return np.array([-2.0 * np.sum(error), -2.0 * np.sum(error * w.x)])
 
@@ -131,7 +153,7 @@ def gd(lr: float) -> Step:
 
 def heavy_ball(lr: float, beta: float, *, weight: float = 1.0, inside: bool = False) -> Step:
     """A velocity that takes in `weight` times the gradient."""
-    v = np.zeros(2)
+    v: Array = 0.0
 
     def step(g: Array, t: int) -> Array:
         nonlocal v
@@ -143,7 +165,7 @@ def heavy_ball(lr: float, beta: float, *, weight: float = 1.0, inside: bool = Fa
 
 def nesterov(lr: float, beta: float) -> Step:
     """Nesterov as torch writes it."""
-    v = np.zeros(2)
+    v: Array = 0.0
 
     def step(g: Array, t: int) -> Array:
         nonlocal v
@@ -165,7 +187,7 @@ def lookahead(w: World, lr: float, beta: float) -> Array:
 
 def adagrad(lr: float, *, eps: float = 0.0, inside: bool = False, start: float = 0.0, mean: bool = False) -> Step:
     """Adagrad."""
-    s = np.full(2, start)
+    s: Array = start
 
     def step(g: Array, t: int) -> Array:
         nonlocal s
@@ -180,7 +202,8 @@ def rmsprop(
     lr: float, rho: float, *, eps: float = 0.0, inside: bool = False, start: float | None = 0.0, beta: float = 0.0
 ) -> Step:
     """RMSprop; with `start=None` the average begins with the first square."""
-    s, v = (None if start is None else np.full(2, start)), np.zeros(2)
+    s: Array = start
+    v: Array = 0.0
 
     def step(g: Array, t: int) -> Array:
         nonlocal s, v
@@ -194,7 +217,8 @@ def rmsprop(
 
 def adam(lr: float, beta1: float, beta2: float, *, eps: float = 0.0, hat: bool = False) -> Step:
     """Adam."""
-    m, s = np.zeros(2), np.zeros(2)
+    m: Array = 0.0
+    s: Array = 0.0
 
     def step(g: Array, t: int) -> Array:
         nonlocal m, s
@@ -226,13 +250,14 @@ def deliver(
         Series(cell=3, name="x", values=np.arange(-200.0, -100.0, 1.0)),
         Series(cell=3, name="y", values=np.arange(-5.0, 5.0, 0.1)),
         Series(cell=3, name="Z", values=np.outer(np.arange(100.0), np.arange(100.0))),
-        Series(cell=4, name="y_pred", values=where.x * path[1, -1] + path[0, -1]),
+        Series(cell=4, name="y_pred", values=where.x @ path[1:, -1] if where.x.ndim > 1 else where.x * path[1, -1]),
     ]
     made = {
         "pair": [("b_history", path[0]), ("w_history", path[1])],
         "columns": [("theta_history", path.T)],
         "columns, w first": [("params", path[::-1].T)],
         "rows": [("history", path)],
+        "columns, b last": [("weights_history", np.roll(path, -1, axis=0).T)],
         "other names": [("bs", path[0]), ("ws", path[1])],
         "no names": [("first", path[0]), ("second", path[1])],
     }[layout]
@@ -272,6 +297,8 @@ def is_a_correct_run(made: Made, match: Match) -> bool:
     """
     numbers = match.hyperparameters
     if not set(numbers.values()) <= {each.value for each in made.declared} or match.rule not in PLAIN:
+        return False
+    if not {"b_history", "w_history"} <= {each.name for each in made.series}:
         return False
     path = recorded(made, match.names)
     x, y = (next(each.values for each in made.series if each.name == name) for name in ("x_data", "y_data"))
@@ -628,6 +655,66 @@ def _(rng: Random) -> Made:
     return deliver(w, train(w, rmsprop(lr, 0.9)), "rmsprop", lr=lr, rho=0.9)
 
 
+# more parameters than a line has
+
+WIDE = ("columns", "rows", "columns, b last")
+
+
+@correct("gd, several features")
+def _(rng: Random) -> Made:
+    w = wide(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr)), "gd", layout=str(rng.choice(WIDE)), lr=lr)
+
+
+@correct("gd, powers of x")
+def _(rng: Random) -> Made:
+    w = wide(rng, powers=True)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, gd(lr)), "gd", layout="columns", lr=lr)
+
+
+@correct("momentum, several features")
+def _(rng: Random) -> Made:
+    w, beta = wide(rng), decay_rate(rng)
+    lr = linear_rate(rng, w, keep=1 - beta)
+    return deliver(w, train(w, heavy_ball(lr, beta)), "momentum", layout=str(rng.choice(WIDE)), lr=lr, momentum=beta)
+
+
+@correct("adagrad, several features")
+def _(rng: Random) -> Made:
+    w = wide(rng)
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, adagrad(lr, eps=1e-8)), "adagrad", layout=str(rng.choice(WIDE)), lr=lr, eps=1e-8)
+
+
+@correct("rmsprop, several features")
+def _(rng: Random) -> Made:
+    w, rho = wide(rng), decay_rate(rng)
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, rmsprop(lr, rho)), "rmsprop", layout=str(rng.choice(WIDE)), lr=lr, rho=rho)
+
+
+@correct("adam, powers of x")
+def _(rng: Random) -> Made:
+    w = wide(rng, powers=True)
+    lr = step_rate(rng, w)
+    step = adam(lr, 0.9, 0.999, eps=1e-8)
+    return deliver(w, train(w, step), "adam", layout="columns", lr=lr, beta1=0.9, beta2=0.999, eps=1e-8)
+
+
+@correct("sgd, several features, at random")
+def _(rng: Random) -> Made:
+    w = wide(rng)
+    lr = linear_rate(rng, w)
+    path, theta = [w.start], w.start
+    for _ in range(w.steps):
+        i = rng.integers(len(w.y))
+        theta = theta + lr * 2 * (w.y[i] - w.phi[i] @ theta) * w.phi[i]
+        path.append(theta)
+    return deliver(w, np.array(path).T, "sgd", layout="columns", lr=lr)
+
+
 # -- mistakes --------------------------------------------------------------------------------------
 
 Rule = tuple[Step, dict[str, Any]]
@@ -874,7 +961,7 @@ def _accumulating(
     late: bool = False,
     start: float = 0.0,
 ) -> Step:
-    s = np.full(2, start)
+    s: Array = start
 
     def step(g: Array, t: int) -> Array:
         nonlocal s
@@ -1064,6 +1151,62 @@ def _(rng: Random) -> Made:
     return deliver(w, train(w, step), "bug.momentum-shared", lr=lr, beta=beta)
 
 
+# mistakes with more parameters than a line has
+
+
+def _in_features(name: str, change: Callable[[World, Array], Array], *right: str) -> None:
+    @mistake(f"several features: {name}")
+    def _(rng: Random) -> Made:
+        w = wide(rng)
+        step, declared = any_rule(rng, w)
+        return deliver(w, train(w, step, gradient=change), *right, layout=str(rng.choice(WIDE[:2])), **declared)
+
+
+def _flipped(w: World, theta: Array) -> Array:
+    g = slope(w, theta)
+    g[1] *= -1
+    return g
+
+
+_in_features("wrong sign", lambda w, th: -slope(w, th), "bug.sign")
+_in_features("wrong sign of one", _flipped, "bug.sign-one")
+_in_features("last sample only", lambda w, th: -2.0 * w.phi[-1] * (w.y[-1] - w.phi[-1] @ th), "bug.last-sample")
+_in_features(
+    "first sample skipped", lambda w, th: -2.0 * w.phi[1:].T @ (w.y[1:] - w.phi[1:] @ th), "bug.skips-first-sample"
+)
+_in_features("y forgotten", lambda w, th: 2.0 * w.phi.T @ (w.phi @ th), "bug.no-target")
+
+
+@mistake("several features: one after another (Gauss-Seidel)")
+def _(rng: Random) -> Made:
+    w = wide(rng)
+    lr = linear_rate(rng, w)
+    path, theta = [w.start], w.start.copy()
+    for _ in range(w.steps):
+        theta = theta.copy()
+        for k in range(len(theta)):
+            theta[k] -= lr * slope(w, theta)[k]
+        path.append(theta)
+    return deliver(w, np.array(path).T, "bug.gauss-seidel", layout="columns", lr=lr)
+
+
+@mistake("several features: adagrad without root")
+def _(rng: Random) -> Made:
+    w = wide(rng)
+    lr = rounded(step_rate(rng, w) * w.curvature * w.scale)
+    step = _accumulating(lr, lambda s, g: s + g**2, lambda g, s: g / s)
+    return deliver(w, train(w, step), "bug.adagrad-no-root", layout="columns", lr=lr)
+
+
+@mistake("several features: one point edited")
+def _(rng: Random) -> Made:
+    w = wide(rng)
+    step, declared = any_rule(rng, w)
+    path = train(w, step)
+    path[1, int(rng.integers(12, path.shape[1] - 5))] += w.scale * 1e-3
+    return deliver(w, path, "bug.edited-point", layout="columns", **declared)
+
+
 # mistakes with the rate
 
 
@@ -1081,6 +1224,20 @@ def _(rng: Random) -> Made:
     w = world(rng)
     lr = step_rate(rng, w)
     return deliver(w, train(w, adagrad(lr)), "bug.lr-differs", lr=rounded(lr * 3))
+
+
+@mistake("momentum: another decay rate than declared")
+def _(rng: Random) -> Made:
+    w, beta = world(rng), float(rng.choice([0.85, 0.7, 0.65, 0.45]))
+    lr = linear_rate(rng, w, keep=1 - beta)
+    return deliver(w, train(w, heavy_ball(lr, beta)), "bug.decay-differs", lr=lr, momentum=0.9)
+
+
+@mistake("rmsprop: another decay rate than declared")
+def _(rng: Random) -> Made:
+    w, rho = world(rng), float(rng.choice([0.85, 0.7, 0.65, 0.45]))
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, rmsprop(lr, rho)), "bug.decay-differs", lr=lr, rho=0.9)
 
 
 @mistake("rate: gradient normalised")

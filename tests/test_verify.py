@@ -16,7 +16,7 @@ from strategies import battery, honest_runs, series_of_numbers, spoilt_runs
 from grader import verify
 from grader.feedback.catalogue import catalogue
 from grader.model import Declared, Match, Message, Names, Series, from_json, to_json
-from reference import line_fit, optimizers
+from reference import histories, line_fit, optimizers
 
 X, Y = np.array(line_fit.X_DATA), np.array(line_fit.Y_DATA)
 START = np.array([-120.0, -4.0])
@@ -392,6 +392,10 @@ def test_whatever_a_kernel_holds_is_judged_without_an_error_or_a_warning(held: A
         (lambda loss: loss / 20, "half-mse", None),
         (lambda loss: np.sqrt(loss[1:] / 10), "rmse", "after"),
         (lambda loss: loss[:-1:10] / 10, "mse", None),
+        (lambda loss: np.round(loss[1:] / 10, 2), "mse, rounded", "after"),
+        (lambda loss: np.convolve(loss[:-1], np.ones(20) / 20, mode="valid"), "sse, mean of 20", "before"),
+        (lambda loss: histories.decay(loss[:-1] / 10, 0.9, weight=0.1, start=None), "mse, running mean 0.9", "before"),
+        (lambda loss: histories.decay(loss[1:], 0.99, weight=0.01), "sse, running mean 0.99", "after"),
     ],
 )
 def test_a_recorded_loss_is_recognised_by_its_scale_and_moment(
@@ -403,6 +407,22 @@ def test_a_recorded_loss_is_recognised_by_its_scale_and_moment(
     found = only(notebook(theta, recorded), said(lr=1e-7)).loss
 
     assert (found.verdict, found.kind, found.at) == ("matches", kind, at)
+
+
+def test_the_loss_of_the_sample_or_batch_of_each_step_is_recognised() -> None:
+    theta = path(optimizers.sgd, lr=1e-7)[:, :-1]
+    squares = line_fit.errors(theta) ** 2
+    steps = np.arange(theta.shape[1])
+    one = squares[steps % 10, steps]
+    batch = squares.reshape(2, 5, -1).mean(axis=1)[steps % 2, steps]
+
+    kinds = []
+    for values in (one, batch):
+        recorded = Series(cell=4, name="loss_history", values=values)
+        found = only(notebook(path(optimizers.sgd, lr=1e-7), recorded), said(lr=1e-7, batch_size=5)).loss
+        kinds.append((found.verdict, found.kind, found.at))
+
+    assert kinds == [("matches", "one-sample", "before"), ("matches", "batch-mse", "before")]
 
 
 @pytest.mark.parametrize(

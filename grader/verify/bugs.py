@@ -140,17 +140,16 @@ FORMULAS: dict[str, Change] = {name: partial(by_formula, formula=formula) for na
 # -- mistakes in when and how the gradient is used -----------------------------------------------------
 
 
-def _newer(row: int) -> Change:
-    """One parameter is already updated when the other's gradient is taken."""
+def _newer(step: int) -> Change:
+    """The parameters are updated one after another, each with a gradient that knows of those before it."""
 
-    def change(run: Recorded) -> Gradient | None:
-        if len(run.gradient.g) != 2:
-            return None
+    def change(run: Recorded) -> Gradient:
         mixed = run.history.theta[:, :-1].copy()
-        mixed[1 - row] = run.history.theta[1 - row, 1:]
-        later = gradient_at(run.problem, mixed, run.history.u)
         g, error = run.gradient.g.copy(), run.gradient.error.copy()
-        g[row], error[row] = later.g[row], later.error[row]
+        for row in range(len(g))[::step]:
+            later = gradient_at(run.problem, mixed, run.history.u)
+            g[row], error[row] = later.g[row], later.error[row]
+            mixed[row] = run.history.theta[row, 1:]
         return Gradient(g, error, run.history.u)
 
     return change
@@ -214,7 +213,7 @@ def _of_errors(change: Callable[[Floats], Floats], power: int) -> Change:
 
 CHANGES: dict[str, Change] = {
     "bug.gauss-seidel": _newer(1),
-    "bug.gauss-seidel-w-first": _newer(0),
+    "bug.gauss-seidel-w-first": _newer(-1),
     "bug.gradient-not-reset": _not_reset,
     "bug.stale-gradient": _stale,
     "bug.frozen-gradient": _frozen,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PREFIX = 300
 FEWEST = 3  # steps that can prove one rate for each parameter
 OFF_THE_LINE = 1e4  # rounding bounds: the normal equations lose digits, which the judgement after them does not
+SHARP = 20  # numbers that move far beyond their bound
 DECIDES = 50  # informative steps that leave room for one rule only
 
 
@@ -93,10 +94,10 @@ def follows(history: Steps, source: Source, said: Said) -> list[Fit]:
 
 
 def _is_sharp(history: Steps, direction: Direction, fit: Fit) -> bool:
-    """Whether most steps that tell something are far larger than their bound: one that has grown would fit them all."""
+    """Whether enough steps are far larger than their bound: a bound that has grown with the run would fit them all."""
     told = np.abs(history.d) > 8.0 * history.u * np.abs(history.theta[:, 1:])
-    sharp = np.abs(fit.lr) * direction.error <= 0.01 * np.abs(history.d)
-    return bool(2 * np.count_nonzero(told & sharp) >= np.count_nonzero(told))
+    sharp = told & (np.abs(fit.lr) * direction.error <= 0.01 * np.abs(history.d))
+    return 2 * int(np.count_nonzero(sharp)) >= min(int(np.count_nonzero(told)), SHARP)
 
 
 def first(gradient: Gradient, count: int) -> Gradient:

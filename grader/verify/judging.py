@@ -186,6 +186,8 @@ def _models(x: Floats, parameters: int) -> Iterator[Floats]:
         yield np.ascontiguousarray(table)
     if table.shape[1] + 1 == parameters:
         yield np.concatenate([ones, table], axis=1)
+        if table.shape[1] > 1:  # two parameters are read in both orders anyway
+            yield np.concatenate([table, ones], axis=1)
     if x.ndim == 1 and parameters > 2:
         yield np.stack([x**k for k in range(parameters)], axis=1)
 
@@ -328,6 +330,7 @@ def _record(
     view, best = ruling.view, ruling.fits[0] if ruling.fits else None
     loss = effects.losses(view.problem, view.theta)
     shift = view.theta.shape[1] - min(count, MOST_STEPS) - 1  # of a view that begins a state earlier or later
+    states = path.theta.shape[1] + shift
     return Match(
         cell=path.cell,
         names=view.names,
@@ -343,7 +346,7 @@ def _record(
         first_divergence=ruling.divergence,
         diagnosis=ruling.diagnosis,
         notes=ruling.notes,
-        loss=losses.match(view.problem, view.theta, view.history.u, recorded, states=path.theta.shape[1] + shift),
+        loss=losses.match(view.problem, view.theta, view.history.u, recorded, stated, states=states),
         effect=effects.effect(view.problem, view.theta, loss, overflowed=overflowed),
         final_loss=float(loss[-1]),
         curve=curves.curve(view.problem, view.theta, loss, expected=_expected(ruling)),

@@ -6,12 +6,15 @@ for learning rates, so which loss it is and when it was recorded is read off, no
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from grader.model import Divergence, LossMatch
 from grader.verify import bounds
+from grader.verify.rules import USUAL_DECAYS
+from reference import histories
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from grader.model import Floats
     from grader.verify.bounds import Data
     from grader.verify.pair import Column
+    from grader.verify.said import Said
 
 _AT: dict[int, Literal["before", "after"]] = {0: "before", 1: "after"}
 MOST_POINTS = 200_000
+MOST_WIDTH = 1000  # of the window of a moving mean
 
 
 class Derived(NamedTuple):
@@ -33,15 +38,24 @@ class Derived(NamedTuple):
     scales: dict[str, float]
 
 
-def match(problem: Data, theta: Floats, u: float, recorded: Sequence[Column], *, states: int) -> LossMatch:
+def match(
+    problem: Data, theta: Floats, u: float, recorded: Sequence[Column], stated: Said, *, states: int
+) -> LossMatch:
     """The first recorded loss that agrees with the run, else what is known of the likeliest.
 
     `states` counts the recorded states, of which `theta` holds those before an overflow.
     """
     if not recorded:
         return LossMatch()
-    derived = list(_derived(problem, theta[:, :MOST_POINTS], u))
-    tried = [_one(each, derived, states, u) for each in recorded[:4]]
+    theta = theta[:, :MOST_POINTS]
+    derived = list(_derived(problem, theta, u))
+    tried = [
+        _one(each, derived, states, u)
+        or _one(each, list(_in_part(problem, theta, u, stated)), states, u)
+        or _one(each, list(_smoothed(derived[0], len(each.values), states, stated)), states, u)
+        or _astray(each, derived[0], states, u)
+        for each in recorded[:4]
+    ]
     for verdict in ("matches", "differs"):
         for found in tried:
             if found.verdict == verdict:
@@ -74,33 +88,82 @@ def _derived(problem: Data, theta: Floats, u: float) -> Iterator[Derived]:
         yield Derived("cumulative", square, error, scales)
 
 
+def _in_part(problem: Data, theta: Floats, u: float, stated: Said) -> Iterator[Derived]:
+    """The loss of the one sample, or the one batch, whose turn it is before each step, or after it."""
+    misfit = problem.phi @ theta - problem.y[:, None]
+    doubt = 4.0 * u * (np.abs(problem.phi) @ np.abs(theta) + np.abs(problem.y)[:, None])
+    square, error = misfit**2, (2 * np.abs(misfit) + doubt) * doubt
+    for size in dict.fromkeys(
+        (1, *(int(v) for v in stated.positive if 1 < v < problem.size and problem.size % v == 0))
+    ):
+        for late in (0, 1):
+            turn = (np.arange(theta.shape[1]) - late) % (problem.size // size)
+            rows = turn * size + np.arange(size)[:, None]
+            value = np.take_along_axis(square, rows, axis=0).sum(axis=0)
+            scales = {"one-sample": 1.0, "half-one-sample": 0.5}
+            if size > 1:
+                scales = {"batch-sse": 1.0, "batch-mse": 1.0 / size, "half-batch-mse": 0.5 / size}
+            bound = np.take_along_axis(error, rows, axis=0).sum(axis=0) + (size + 4) * u * value
+            yield Derived("in part", value, bound, scales)
+
+
+def _smoothed(loss: Derived, length: int, states: int, stated: Said) -> Iterator[Derived]:
+    """Means over a window, whose width the length of the record tells, and running means with a usual decay rate."""
+    for width in (states - length + 1, states - length):
+        if 2 <= width <= MOST_WIDTH and length > width:
+            window = np.full(width, 1.0 / width)
+            value, error = (np.convolve(rows, window, mode="valid") for rows in (loss.value, loss.error))
+            scales = {f"{name}, mean of {width}": scale for name, scale in loss.scales.items()}
+            yield Derived("mean", value, error + width * bounds.DOUBLE * value, scales)
+    for beta in dict.fromkeys((*stated.decays, *USUAL_DECAYS)):
+        for shifted, start in product((0, 1), (None, 0.0)):
+            begun = loss.value[shifted:], loss.error[shifted:]
+            value, error = (histories.decay(rows, beta, weight=1 - beta, start=start) for rows in begun)
+            scales = {f"{name}, running mean {beta:g}": scale for name, scale in loss.scales.items()}
+            pad = np.full(shifted, np.nan)  # a mean that begins after the first update has no value before it
+            value, error = (np.concatenate([pad, rows]) for rows in (value, error + value * bounds.DOUBLE / (1 - beta)))
+            yield Derived("running mean", value, error, scales)
+
+
 WRONG = ("last", "square-of-sum", "cumulative")
 
 
-def _one(column: Column, derived: Sequence[Derived], states: int, u: float) -> LossMatch:
-    """Try every loss at every alignment; a loss of the wrong kind or sign differs, and so does one that goes astray."""
+def _one(column: Column, derived: Sequence[Derived], states: int, u: float) -> LossMatch | None:
+    """The loss that a column is, over its best alignment; a loss of the wrong kind or sign differs."""
     values = column.values
     u = max(u, bounds.unit(values[None, :])) if np.all(np.isfinite(values)) else u
+    grid = _grid(values)
     for loss in derived:
         for offset, stride in _alignments(len(values), states):
             count = min(len(values), len(range(offset, len(loss.value), stride)))
+            if count == 0:
+                continue
             where = slice(offset, offset + count * stride, stride)
             value, error = loss.value[where], loss.error[where] + 4 * u * loss.value[where]
             if loss.kind == "cumulative":
                 value, error = np.cumsum(value), np.cumsum(error) + u * np.sqrt(len(value)) * np.cumsum(value)
-            named = _scale(values[:count], value, error, loss.scales)
+            named = _scale(values[:count], value, error, loss.scales, grid)
             if named is None:
                 continue
             kind, worst = named
             right = loss.kind not in WRONG and not kind.startswith("-")
             return LossMatch(
                 name=column.name,
-                kind=kind if loss.kind != "cumulative" else f"cumulative-{kind}",
+                kind=(f"cumulative-{kind}" if loss.kind == "cumulative" else kind) + (", rounded" if grid else ""),
                 verdict="matches" if right else "differs",
                 at=_at(offset, stride, len(values), states),
                 max_residual=worst,
             )
-    return _astray(column, derived[0], states, u)
+    return None
+
+
+def _grid(values: Floats) -> float:
+    """Half the last decimal of a loss that was rounded before it was recorded, if rounding left anything to compare."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        spread = np.ptp(values) if np.all(np.isfinite(values)) else 0.0
+        places = (10.0**-digits for digits in range(9) if np.all(values == np.round(values, digits)))
+        place = next(places, 0.0)
+    return 0.51 * place if place < 1e-3 * spread else 0.0
 
 
 def _alignments(length: int, states: int) -> Iterator[tuple[int, int]]:
@@ -126,8 +189,10 @@ def _at(offset: int, stride: int, length: int, states: int) -> Literal["before",
     return _AT.get(offset)
 
 
-def _scale(values: Floats, value: Floats, error: Floats, scales: dict[str, float]) -> tuple[str, float] | None:
-    """The name of the scale within whose bound every value lies, with the largest residual."""
+def _scale(
+    values: Floats, value: Floats, error: Floats, scales: dict[str, float], grid: float
+) -> tuple[str, float] | None:
+    """The name of the scale within whose bound, beside the grid, every value lies, with the largest residual."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         usable = np.isfinite(value) & (value < 1e290)
         if not usable.any() or not np.all(np.isfinite(values[usable])):
@@ -136,9 +201,9 @@ def _scale(values: Floats, value: Floats, error: Floats, scales: dict[str, float
         start = values[0] / value[0]
         for name, scale in scales.items():
             for sign, label in ((1.0, name), (-1.0, f"-{name}")):
-                if not abs(start - sign * scale) <= 0.01 * scale + 100 * scale * error[0] / value[0]:
+                if not abs(start - sign * scale) <= 0.01 * scale + (100 * scale * error[0] + grid) / value[0]:
                     continue
-                worst = float(np.max(np.abs(values - sign * scale * value) / (scale * error)))
+                worst = float(np.max((np.abs(values - sign * scale * value) - grid) / (scale * error)))
                 if worst <= bounds.ROUNDING:
                     return label, worst
     return None

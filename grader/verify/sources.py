@@ -78,14 +78,12 @@ def in_batches(problem: Data, history: Steps, size: int) -> Gradient:
 
 def one_at_random(problem: Data, history: Steps) -> Gradient | None:
     """The gradient of the one sample that each step points along, whichever it was."""
-    if problem.size * history.length > MOST_NUMBERS or len(problem.A) != 2:
+    if problem.size * history.length > MOST_NUMBERS:
         return None
     theta, d = history.theta[:, :-1], history.d
     misfit = 2.0 * (problem.phi @ theta - problem.y[:, None])
-    across = (
-        np.abs(problem.phi[:, :1] * d[1] - problem.phi[:, 1:] * d[0]) / np.linalg.norm(problem.phi, axis=1)[:, None]
-    )
-    nearest = np.argmin(across, axis=0)
+    along = np.abs(problem.phi @ d) / np.linalg.norm(problem.phi, axis=1)[:, None]
+    nearest = np.argmax(along, axis=0)
     where = np.arange(history.length)
     with np.errstate(divide="ignore", invalid="ignore"):
         g = misfit[nearest, where] * problem.phi[nearest].T
@@ -93,7 +91,7 @@ def one_at_random(problem: Data, history: Steps) -> Gradient | None:
     rate = float(np.nanmedian(rates)) if np.any(np.isfinite(rates)) else np.nan
     if not rate > 0:
         return None
-    off = sum(np.abs(d[p] + rate * misfit * problem.phi[:, p : p + 1]) for p in (0, 1))
+    off = sum(np.abs(d[p] + rate * misfit * problem.phi[:, p : p + 1]) for p in range(len(d)))
     chosen = np.argmin(off, axis=0)  # samples with the same x differ in y, so in the size of the step
     if np.all(chosen == chosen[0]):  # always the same one: a mistake with a name of its own
         return None

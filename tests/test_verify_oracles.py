@@ -1,0 +1,78 @@
+"""What PyTorch and optax train is verified as what it is, in every convention, with residuals within one bound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from test_oracles import SCHEDULE as SCHEDULE  # the fixtures are shared with the tests of the reference
+from test_oracles import optax_path as optax_path
+from test_oracles import torch_path as torch_path
+
+from grader import verify
+from grader.model import Declared, Match, Names, Series
+from reference.line_fit import X_DATA, Y_DATA
+
+pytestmark = [pytest.mark.oracle, pytest.mark.slow]
+
+
+def judged(path: Any, declared: dict[str, float]) -> Match:
+    held = {"x_data": X_DATA, "y_data": Y_DATA, "b_history": path[0], "w_history": path[1]}
+    series = [Series(cell=1, name=name, values=np.array(values)) for name, values in held.items()]
+    stated = [Declared(name=name, cell=1, value=value) for name, value in declared.items()]
+    (match,) = verify.runs(series, declared=stated, names=Names())
+    return match
+
+
+TORCH: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
+    ("SGD", {"lr": 1e-7}, "gd", {}),
+    ("SGD", {"lr": 1e-7, "momentum": 0.9}, "momentum", {"momentum": 0.9}),
+    ("SGD", {"lr": 1e-7, "momentum": 0.9, "dampening": 0.3}, "momentum", {"momentum": 0.9, "dampening": 0.3}),
+    ("SGD", {"lr": 1e-7, "momentum": 0.8, "nesterov": True}, "nesterov", {"momentum": 0.8}),
+    ("Adagrad", {"lr": 1.0}, "adagrad", {}),
+    ("Adagrad", {"lr": 1.0, "initial_accumulator_value": 0.1, "eps": 1e-7}, "adagrad", {"eps": 1e-7}),
+    ("RMSprop", {"lr": 0.1}, "rmsprop", {"alpha": 0.99}),
+    ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 1e-6}, "rmsprop", {"alpha": 0.9, "eps": 1e-6}),
+    ("RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.9}, "rmsprop", {"alpha": 0.9, "momentum": 0.9, "eps": 1e-8}),
+    ("Adam", {"lr": 0.1}, "adam", {}),
+    ("Adam", {"lr": 0.1, "betas": (0.5, 0.9)}, "adam", {"beta1": 0.5, "beta2": 0.9}),
+    ("SGD", {"lr": 1e-7, "dtype": "float32"}, "gd", {}),
+    ("Adagrad", {"lr": 1.0, "dtype": "float32"}, "adagrad", {}),
+    ("RMSprop", {"lr": 0.1, "dtype": "float32"}, "rmsprop", {"alpha": 0.99}),
+    ("Adam", {"lr": 0.1, "dtype": "float32"}, "adam", {}),
+]
+
+OPTAX: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
+    ("sgd", {"lr": 1e-7}, "gd", {}),
+    ("sgd", {"lr": 1e-7, "momentum": 0.9}, "momentum", {"momentum": 0.9}),
+    ("ema", {"lr": 1e-6, "decay": 0.9, "debias": False}, "momentum", {"decay": 0.9}),
+    ("sgd", {"lr": 1e-7, "momentum": 0.8, "nesterov": True}, "nesterov", {"momentum": 0.8}),
+    ("adagrad", {"lr": 1.0}, "adagrad", {}),
+    ("rmsprop", {"lr": 0.1}, "rmsprop", {"decay": 0.9}),
+    ("rmsprop", {"lr": 0.1, "initial_scale": 1.0, "eps": 1e-3, "eps_in_sqrt": False}, "rmsprop", {"eps": 1e-3}),
+    ("adam", {"lr": 0.1}, "adam", {}),
+    ("sgd", {"lr": 1e-7, "schedule": SCHEDULE}, "gd", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "keywords", "rule", "declared"), TORCH)
+def test_every_torch_optimizer_matches(
+    torch_path: Any, name: str, keywords: dict[str, Any], rule: str, declared: dict[str, float]
+) -> None:
+    match = judged(torch_path(name, keywords), {"lr": keywords["lr"], **declared})
+
+    assert (match.verdict, match.rule, match.steps) == ("matches", rule, 1000)
+    assert match.max_residual is not None
+    assert match.max_residual <= 1.0
+
+
+@pytest.mark.parametrize(("name", "keywords", "rule", "declared"), OPTAX)
+def test_every_optax_optimizer_matches(
+    optax_path: Any, name: str, keywords: dict[str, Any], rule: str, declared: dict[str, float]
+) -> None:
+    match = judged(optax_path(name, keywords), {"lr": keywords["lr"], **declared})
+
+    assert (match.verdict, match.rule, match.steps) == ("matches", rule, 1000)
+    assert match.max_residual is not None
+    assert match.max_residual <= 1.0
