@@ -187,7 +187,7 @@ def heldout(cases: dict[str, list[dict[str, Any]]]) -> list[tuple[bool, dict[str
     base_matches, _ = executed(BASE)
     judged = []
     for truth in (True, False):
-        for case in cases[str(truth).lower()]:
+        for case in cases.get(str(truth).lower(), []):
             cells = [f"md: {case['head']}"] if "head" in case else []
             found = experiments(evidence(book([*cells, case["run"], f"md: {case['text']}"]), base_matches))
             meant = [each for each in found if each.name == case.get("about", found[0].name)]

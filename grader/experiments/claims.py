@@ -224,8 +224,12 @@ def _clause_claim(  # the one place where all circumstances meet
         return "not-judged"
     spoken, _ = words.apart(subject)
     turned = _turned(trial, spoken, subject)
-    plain_words = not words.HEDGE.search(statement.sentence) and not words.PHASE.search(statement.sentence)
-    certain = plain_words and not turned and len(said) == 1 and _is_this_one(trial, spoken, trials)
+    certain = (
+        _is_plain(trial, statement.sentence, trials)
+        and not turned
+        and len(said) == 1
+        and _is_this_one(trial, spoken, trials)
+    )
     verdicts: set[Claim] = set()
     for effect in said:
         if words.negated(clause, effect):
@@ -236,6 +240,19 @@ def _clause_claim(  # the one place where all circumstances meet
     if "contradicts" in verdicts and not certain:
         verdicts = (verdicts - {"contradicts"}) | {"not-judged"}
     return verdicts.pop() if len(verdicts) == 1 else "not-judged"
+
+
+def _is_plain(trial: Trial, sentence: str, trials: Sequence[Trial]) -> bool:
+    """Say whether every word of a sentence is understood, and what it compares with is a run that is known."""
+    if words.HEDGE.search(sentence) or words.PHASE.search(sentence) or not words.plain(sentence):
+        return False
+    compared = words.apart(sentence)[1]
+    known = [number(value) for t in trials if t.name == trial.name for value in (t.before, t.after)]
+    own = trial.before if trial.name == "optimizer" else trial.run.rule if trial.run else None
+    rules = {name for name, pattern in words.RULES.items() if pattern.search(compared)}
+    others = {name for name, pattern in words.NAMES.items() if name != trial.name and pattern.search(compared)}
+    strange = [value for value in words.values(compared) if not any(close(value, each) for each in known)]
+    return not strange and rules <= {own} and not others
 
 
 def names_value(trial: Trial, statement: Statement) -> bool:

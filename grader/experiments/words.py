@@ -125,7 +125,7 @@ _RISE_ZH = (
     "|不降反升|暴增|飆升|飙升|衝上|冲上)"
 )
 _LOSS_ZH_STILL = "(?:損失|损失|loss|誤差|误差)[^，。,]{0,3}(?:還|还|仍)[^，。,]{0,3}(?:高|大)"
-_ARRIVE = r"(?:converg\w*|reach\w*|arriv\w*|g[eo]t (?:there|to))"
+_ARRIVE = r"(?:converg\w*|reach\w*|arriv\w*|g[eo]ts? (?:there|to))"
 _ARRIVE_ZH = "(?:收斂|收敛|到達|到达|抵達|達到|达到|走到|到最)"
 
 EFFECTS: dict[Said, re.Pattern[str]] = {
@@ -220,6 +220,7 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         (?<!得)(?<!得比)(?:更遠|更远|較遠|较远)
         {_LOSS_ZH}(?:更大|較大|较大|變大|变大|更高|較高|较高|上升|變高|变高)
         更差|較差|较差|變差|变差
+        越[跑走]越[遠远]
         """,
     ),
     "not-converged": _list(
@@ -280,11 +281,13 @@ HEDGE = _list(
     may|might|could|can|would|should|want\w*|try|let's|hope\w*
     range|within|if|when|whenever|unless|until|otherwise|although|though|except
     usually|generally|often|sometimes|tends?|almost|only|too(?= [a-z])
-    probably|maybe|possibly|perhaps|seems?|appears?
+    probably|maybe|possibly|perhaps|seems?|appears?|looks?|looked
+    but|however|yet|actually|in fact|instead|nevertheless|still
     expect\w*|think|thought|guess|theor\w+|suppos\w+|predict\w*|assum\w+|hypothes\w+
     """,
     """
-    可能|也許|也许|或許|或许|似乎|好像|看似
+    可能|也許|也许|或許|或许|似乎|好像|看似|看起來|看起来|看上去|表面
+    但|可是|不過|不过|卻|却|然而|反而|其實|其实|事實上|事实上|實際上|实际上|代表|表示
     如果|若|假如|假設|假设|要是|當|当|除非|否則|否则|雖|虽
     通常|一般|容易|應該|应该|會不會|会不会|理應|照理|本來|原本
     理論|理论|預期|预期|預測|预测|以為|以为|猜|想|希望|為了|为了
@@ -324,6 +327,28 @@ DOWN = _list(
     """,
 )
 
+# Words that change nothing in what a sentence claims; a sentence of these, names, values and effects alone is plain.
+FILLER = _list(
+    r"""
+    the|an?|this|that|it|its|we|i|our|my|you|there|here|now|so|thus|therefore|hence|and|also|as
+    with|of|to|at|in|on|by|from|for|after|into|using|use[sd]?|try|tried|set(?:ting)?|choose|chose|chosen|having
+    is|are|was|were|be|been|becomes?|became|gets?|got|goes|makes?|made|making|gives?|has|have|had|does|did|do
+    chang(?:e|es|ed|ing)|we (?:can )?see|see|seen|shows?|result(?:s|ed|ing)?|leads?|caus(?:e|es|ed|ing)|lets?
+    training|trains?|learns?|learning|model|run|curve|descent|gradient|parameters?|values?|update[sd]?|default|new|same
+    losses|loss|error|cost|final|finally|convergence|minim\w*|optim\w*|solution|point|reach(?:es|ed)?|speeds?|rates?
+    iterations?|steps|few|times|fold|ten|two|five|hundred
+    much|more|even|very|far|really|clearly|obviously|significantly|noticeably|considerably|a lot|a bit|slightly|well
+    best|good|great|works?|too|enough|version|lower(?:ing|ed)|raising|ends?|ended|because|since|becomes|when|than|before|originally|previously|original|previous
+    """,
+    """
+    這個|这个|這|这|那|我們|我们|我|它|由圖|由图|從圖|可知|可見|可见|可以|看出|看到|發現|发现|觀察|观察|知道|結果|结果|結論|结论
+    的|了|是|會|会|就|後|后|之後|以後|以后|時|时|時候|时候|把|將|将|用|使用|調|调|改|換|换|成|為|为|到|至|設|设|定|變|变|得|地
+    更|很|較|较|比較|比较|最|非常|明顯|明显|顯著|显著|大幅|許多|许多|不少|一點|一点|些|越|愈|也|都|讓|让|使|令|導致|导致|造成|因為|因为|由於|由于|所以|因此
+    訓練|训练|模型|參數|参数|速度|速率|曲線|曲线|函數|函数|損失|损失|誤差|误差|下降|最佳解|最低點|最低点|最小值|最優|最优|終點|终点|解|次數|次数|次|步
+    學習|学习|增加|提高|提升|降低|減少|减少|減小|减小|增大|加大|原來|原来|原本|之前|以前|倍|十|幾|几|成功|順利|顺利|效果|好|再
+    佳|點|点|功|值|降|提|加|往|移動|移动|比|跟|和|與|与
+    """,
+)
 CACHE = 2048  # the same few sentences are read for every change
 
 # -- sentences, clauses, comparisons ---------------------------------------------------------------------
@@ -363,6 +388,19 @@ def apart(sentence: str) -> tuple[str, str]:
     """Part a comparison into what is spoken of and what it is compared with."""
     objects = " ".join(match.group() for match in _OBJECT.finditer(sentence))
     return _OBJECT.sub(" ", sentence), objects
+
+
+@lru_cache(CACHE)
+def plain(sentence: str) -> bool:
+    """Say whether a sentence has nothing but names, values, effects and words that change nothing.
+
+    "The loss improves for exactly one step" is not plain: whoever contradicts it must know what "exactly one" means.
+    """
+    rest = _TIMES.sub(" ", _POWER.sub(" ", sentence))
+    rest = _NUMBER.sub(" ", _SPELLED.sub(" ", rest))
+    for pattern in (*EFFECTS.values(), *NAMES.values(), *LETTERS.values(), *RULES.values(), UP, DOWN, MEASURE, FILLER):
+        rest = pattern.sub(" ", rest)
+    return re.search(r"[^\W_]", rest) is None
 
 
 # -- numbers ---------------------------------------------------------------------------------------------
