@@ -224,8 +224,10 @@ def _clause_claim(  # the one place where all circumstances meet
         return "not-judged"
     spoken, _ = words.apart(subject)
     turned = _turned(trial, spoken, subject)
+    speed = {"faster", "slower"} & set(said)
     certain = (
         _is_plain(trial, statement.sentence, trials)
+        and (not speed or words.OF_SPEED.search(clause) is not None)
         and not turned
         and len(said) == 1
         and _is_this_one(trial, spoken, trials)

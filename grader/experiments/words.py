@@ -327,6 +327,11 @@ DOWN = _list(
     """,
 )
 
+# "Reaches huge values very fast" says nothing of convergence and compares with nothing.
+OF_SPEED = _list(
+    r"converg\w*|train\w*|learn\w*|faster|fastest|quicker|slower|slowest|speeds?|sooner|fewer",
+    "收斂|收敛|訓練|训练|速度|[更較较變变加最]快|[更較较變变最]慢|[快慢](?:很多|得多|一點|一点|些|了)",
+)
 # Words that change nothing in what a sentence claims; a sentence of these, names, values and effects alone is plain.
 FILLER = _list(
     r"""
