@@ -90,7 +90,7 @@ def _lost(name: str, part: Part, fault: Fault) -> bool:
 
 def _notebook_unread(name: str, evidence: Evidence) -> Finding | None:
     if evidence.notebook_problem:
-        return _finding(name, Verdict.REVIEW, evidence.notebook_problem, hint=message("checks.notebook-save-again"))
+        return _finding(name, Verdict.REVIEW, evidence.notebook_problem)
     if evidence.run is None or evidence.run.outcome == "refused":
         return _finding(name, Verdict.FAULT, message("checks.fault"))
     return None
@@ -131,15 +131,22 @@ def notebook_runs(case: Case) -> Finding:
 
 def updates_match(case: Case, *, minimum: Count = 1) -> Finding:
     """Every training run follows a reference rule, step by step."""
-    matches = case.evidence.matches
+    matches = _own_runs(case.evidence)
     right = [m for m in matches if m.verdict == "matches"]
     wrong = [m for m in matches if m.verdict == "differs"]
     unsure = [m for m in matches if m.verdict in ("unexplained", "review")]
-    if not matches or (not right and not wrong):
-        return _finding("updates-match", Verdict.REVIEW, _why_no_runs(case, matches), where=_place(matches))
     if unsure:
-        what = message("updates.undecided", cell=unsure[0].cell, names=", ".join(unsure[0].names))
-        return _finding("updates-match", Verdict.REVIEW, what, where=_place(unsure), details=_run_details(unsure))
+        what = _undecided(unsure[0])
+        return _finding(
+            "updates-match",
+            Verdict.REVIEW,
+            what,
+            hint=unsure[0].diagnosis,
+            where=_place(unsure),
+            details=_run_details(unsure),
+        )
+    if not right and not wrong:
+        return _finding("updates-match", Verdict.REVIEW, _why_no_runs(case, matches), where=_place(matches))
     if not wrong:
         enough = min(1.0, len(right) / minimum)
         steps = sum(m.steps for m in right)
@@ -165,6 +172,10 @@ def losses_match(case: Case) -> Finding:
         return _judged(
             "losses-match", credit, what, where=_place(wrong), hint=message("losses.hint"), details=_loss_details(wrong)
         )
+    unknown = [m for m in recorded if m.loss.verdict == "unexplained"]
+    if unknown:
+        what = message("losses.unexplained", cell=unknown[0].cell, name=unknown[0].loss.name or "")
+        return _finding("losses-match", Verdict.REVIEW, what, where=_place(unknown))
     if recorded:
         return _finding(
             "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=recorded[0].loss.kind or "")
@@ -222,6 +233,8 @@ def report_readable(case: Case) -> Finding:
     what = message(f"report.{report.outcome}")
     if report.outcome == "read":
         return _finding("report-readable", Verdict.PASS, what)
+    if any(problem.id == "empty-file" for problem in report.problems):
+        return _finding("report-readable", Verdict.FAIL, message("report.empty"), hint=message("report.hint-empty"))
     if report.outcome in ("not-a-pdf", "encrypted"):
         return _finding("report-readable", Verdict.FAIL, what, hint=message(f"report.hint-{report.outcome}"))
     return _finding("report-readable", Verdict.REVIEW, what)
@@ -234,7 +247,8 @@ def report_pages(case: Case, *, limit: Count = 3) -> Finding:
     found = counts.get("pdfium")
     if len(counts) < 2 or len(known) != 1 or not found:
         told = ", ".join(f"{engine}: {'-' if count is None else count}" for engine, count in sorted(counts.items()))
-        return _finding("report-pages", Verdict.REVIEW, message("pages.undecided", counts=told or "-"))
+        what = message("pages.undecided", counts=told) if any(counts.values()) else message("pages.uncounted")
+        return _finding("report-pages", Verdict.REVIEW, what)
     more_than_it_seems = next((p for p in _report(case).problems if p.id in MORE_THAN_PAGES), None)
     if found <= limit and more_than_it_seems:
         what = message(f"pages.{more_than_it_seems.id}", found=found, limit=limit, size=more_than_it_seems.text)
@@ -329,13 +343,25 @@ def _place(matches: Sequence[Match]) -> Where | None:
     return Where(cell=matches[0].cell) if matches else None
 
 
+def _own_runs(evidence: Evidence) -> tuple[Match, ...]:
+    """Leave out the handed-out notebook's own runs, where there are others: they are not the student's work."""
+    given = {match.trace_digest for match in evidence.base_matches if match.trace_digest}
+    own = tuple(match for match in evidence.matches if match.trace_digest not in given)
+    return own or evidence.matches
+
+
+def _undecided(match: Match) -> Message:
+    question = "updates.question" if match.diagnosis else "updates.undecided"
+    return message(question, cell=match.cell, names=", ".join(match.names))
+
+
 def _why_no_runs(case: Case, matches: Sequence[Match]) -> Message:
     """Say why no training run could be judged: the likeliest reason first."""
     stopped: CellRun | None = next((c for c in _run(case).cells if c.status not in ("ok", "error", "not-run")), None)
     if stopped:
         return message("updates.stopped", cell=stopped.index, status=stopped.status)
     if matches:
-        return message("updates.undecided", cell=matches[0].cell, names=", ".join(matches[0].names))
+        return _undecided(matches[0])
     return message("updates.none")
 
 

@@ -211,6 +211,28 @@ def test_losses_that_match_pass_and_those_that_differ_cost_their_share() -> None
     assert judge("losses-match", _case(bad)).verdict is Verdict.FAIL
 
 
+def test_losses_that_fit_nothing_go_to_a_person() -> None:
+    unknown = _match(loss=LossMatch(name="loss", verdict="unexplained"))
+
+    assert judge("losses-match", _case(unknown)).verdict is Verdict.REVIEW
+
+
+def test_the_handed_out_runs_do_not_thin_the_students_own() -> None:
+    given = replace(_match(), trace_digest="given")
+    own = replace(_match("differs", cell=4), trace_digest="own")
+
+    assert judge("updates-match", _case(given, own, base_matches=(given,))).verdict is Verdict.FAIL
+    assert judge("updates-match", _case(given, base_matches=(given,))).verdict is Verdict.PASS
+
+
+def test_a_run_that_asks_a_question_is_not_said_to_fit_no_rule() -> None:
+    asked = replace(_match("review"), diagnosis=message("bug.lr-differs"))
+
+    finding = judge("updates-match", _case(asked))
+
+    assert (finding.message.id, finding.hint) == ("updates.question", message("bug.lr-differs"))
+
+
 def test_losses_that_nobody_recorded_follow_from_the_parameters() -> None:
     assert judge("losses-match", _case(_match())).verdict is Verdict.PASS
 

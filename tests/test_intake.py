@@ -58,10 +58,58 @@ def test_a_nested_folder_is_searched(tmp_path: Path) -> None:
     assert (_only(tmp_path).notebook, _only(tmp_path).report) == ("hw1/hw.ipynb", "hw1/doc/R.PDF")
 
 
-def test_of_several_notebooks_the_one_named_for_the_homework_is_taken(tmp_path: Path) -> None:
+def test_of_several_notebooks_the_one_named_for_the_homework_is_taken_beside_drafts(tmp_path: Path) -> None:
     _student(tmp_path / "b1", "Gradient_Descent (1).ipynb", "scratch.ipynb")
+    _student(tmp_path / "b2", "gradient descent.ipynb", "hw1_done.ipynb")
 
-    assert _only(tmp_path).notebook == "Gradient_Descent (1).ipynb"
+    first, second = intake.folder(tmp_path)
+
+    assert first.notebook == "Gradient_Descent (1).ipynb"
+    assert [p.id for p in second.problems] == ["intake.notebook-several"]
+
+
+def test_an_untouched_copy_of_the_handed_out_notebook_is_not_the_homework(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "gradient descent.ipynb", "hw1_done.ipynb", "r.pdf")
+    _student(tmp_path / "b2", "gradient descent.ipynb", "r.pdf")
+
+    worked, untouched = intake.folder(tmp_path, handed_out="gradient descent.ipynb")  # the files hold their names
+
+    assert (worked.notebook, worked.problems) == ("hw1_done.ipynb", ())
+    assert untouched.notebook == "gradient descent.ipynb"
+
+
+def test_an_archive_goes_to_a_person(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "hw1.zip")
+
+    assert [p.id for p in _only(tmp_path).problems] == ["intake.notebook-other", "intake.report-other"]
+
+
+def test_a_feedback_page_of_an_earlier_check_is_no_hand_in(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "feedback.html", "r.pdf")
+
+    assert _only(tmp_path).problems == ()
+
+
+def test_a_folder_that_cannot_be_opened_goes_to_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = _student(tmp_path / "b1", "hw/hw.ipynb") / "hw"
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:  # root may open any folder, so its refusal is played
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    assert [p.id for p in _only(tmp_path).problems] == ["intake.notebook-closed", "intake.report-closed"]
+
+
+def test_a_folder_of_several_students_is_not_one_of_them(tmp_path: Path) -> None:
+    for student in ("b1", "b2"):
+        _student(tmp_path / student, "gradient descent.ipynb", "r.pdf")
+
+    with pytest.raises(GraderError, match="several people"):
+        intake.files([tmp_path])
 
 
 def test_of_several_equal_notebooks_a_person_chooses(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from grader.model import Scored
 
 _STEPS = 3
+MADE_HERE = b'name="generator" content="descent-grader"'
 
 
 _HELP = """\b
@@ -64,12 +66,13 @@ def command(
     Given only a notebook or only a PDF, it judges what concerns that file and skips the rest.
     It writes a feedback page and prints what to do next.
     """
+    chosen = settings.read_rubric(rubric, base=base, limits=limits)
     with stops(USAGE):
-        submission = intake.files(files or (Path.cwd(),))
+        submission = intake.files(files or (Path.cwd(),), handed_out=chosen.gather.base)
     if not (submission.notebook or submission.report or submission.problems):
         raise Stop("there is no notebook and no report to grade", where=submission.root, code=NOTHING)
     settings.refuse_names([submission])
-    chosen = settings.read_rubric(rubric, base=base, limits=limits)
+    _refuse_output(output)
     isolation = settings.isolation_of(require_isolation)
     log(say("running", language, files=_handed_in(submission)))
     with stops(UNDECIDED):
@@ -85,6 +88,18 @@ def command(
     if code and fail_under is not None:
         log(say(f"verdict-{code}", language, percent=_percent(graded.grade), least=fail_under))
     return code
+
+
+def _refuse_output(output: Path) -> None:
+    """Refuse, before anything runs, what cannot be written and what must not be written over."""
+    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
+        raise Stop("the feedback page cannot be written there", where=str(output), hint="give another place with -o")
+    if output.exists() and MADE_HERE not in output.read_bytes()[:4096]:
+        raise Stop(
+            "this file is no feedback page, and was not overwritten",
+            where=str(output),
+            hint="give another name with -o",
+        )
 
 
 def verdict(grade: Grade, *, fail_under: float | None) -> int:
@@ -132,18 +147,51 @@ def _tell(grade: Grade, output: Path, language: Language) -> None:
 
 def _next_steps(grade: Grade, language: Language) -> None:
     lost = [s for s in grade.scored if s.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)]
-    lost.sort(key=lambda scored: scored.points - scored.out_of)
-    if lost:
+    steps = sorted(_by_cause(lost), key=_gain, reverse=True)
+    if steps:
         out()
         out(say("next", language))
-    for number, scored in enumerate(lost[:_STEPS], 1):
-        gain = say("gain", language, points=round(scored.out_of - scored.points, 2))
-        out(f"  {number}. {_title(scored, language)} ({gain}){_place(scored, language)}")
-        for message in (scored.finding.message, scored.finding.hint):
-            if message:
-                out(wrap(feedback.text(message, language), "     "))
-    if len(lost) > _STEPS:
-        out(say("more", language, count=len(lost) - _STEPS))
+    for number, group in enumerate(steps[:_STEPS], 1):
+        gain = say("gain", language, points=_gain(group))
+        out(f"  {number}. {_titles(group, language)} ({gain}){_place(group[0], language)}")
+        _reasons(group[0], language)
+    if len(steps) > _STEPS:
+        out(say("more", language, count=len(steps) - _STEPS))
+    waiting = _by_cause([s for s in grade.scored if s.finding.verdict is Verdict.REVIEW])
+    if waiting:
+        out()
+        out(say("waiting", language))
+    for group in waiting:
+        out(f"  ? {_titles(group, language)}{_place(group[0], language)}")
+        _reasons(group[0], language)
+
+
+def _by_cause(found: list[Scored]) -> list[list[Scored]]:
+    """Put criteria together that have one cause, so that it is said once."""
+    groups: list[list[Scored]] = []
+    for scored in found:
+        finding = scored.finding
+        same = (g for g in groups if (g[0].finding.message, g[0].finding.hint) == (finding.message, finding.hint))
+        group = next(same, None)
+        if group is None:
+            groups.append([scored])
+        else:
+            group.append(scored)
+    return groups
+
+
+def _gain(group: list[Scored]) -> float:
+    return round(math.fsum(scored.out_of - scored.points for scored in group), 2)
+
+
+def _titles(group: list[Scored], language: Language) -> str:
+    return " · ".join(_title(scored, language) for scored in group)
+
+
+def _reasons(scored: Scored, language: Language) -> None:
+    for message in (scored.finding.message, scored.finding.hint):
+        if message:
+            out(wrap(feedback.text(message, language), "     "))
 
 
 def _title(scored: Scored, language: Language) -> str:

@@ -73,8 +73,9 @@ def command(
     """
     with stops(USAGE):
         results.make_sure(folder_of_results)
-        submissions = _submissions(folder, folder_of_results)
     chosen = settings.read_rubric(rubric, base=base, limits=limits)
+    with stops(USAGE):
+        submissions = _submissions(folder, folder_of_results, handed_out=chosen.gather.base)
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
@@ -125,8 +126,9 @@ def _line(event: Graded, language: Language) -> str:
     return f"{feedback.safe(grade.submission.student)}  {points}{known}{fault}"
 
 
-def _submissions(folder: Path, folder_of_results: Path) -> tuple[Submission, ...]:
-    submissions, left_out = results.sort_out(intake.folder(folder.resolve()), results=folder_of_results)
+def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> tuple[Submission, ...]:
+    found = intake.folder(folder.resolve(), handed_out=handed_out)
+    submissions, left_out = results.sort_out(found, results=folder_of_results)
     for submission in left_out:
         if not folder_of_results.resolve().is_relative_to(submission.root):
             log(f"left out, since it holds results: {submission.root}")

@@ -12,20 +12,24 @@ from pathlib import Path
 from grader.model import GraderError, Message, Part, Submission, message
 
 IGNORED_FOLDERS = {"__MACOSX", ".ipynb_checkpoints", ".git", "__pycache__", ".venv", "node_modules"}
-IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
+IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "feedback.html"}
 MAX_FILES = 2000
 MAX_DEPTH = 4
 
 # What students hand in by mistake in place of the right kind of file.
+ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tar.gz", ".tgz")
 LOOKALIKES: dict[Part, tuple[str, ...]] = {
-    "notebook": (".py", ".ipynb.txt", ".ipynb.json", ".html", ".htm", ".json"),
-    "report": (".docx", ".doc", ".odt", ".pages", ".md", ".tex", ".txt", ".pptx"),
+    "notebook": (*ARCHIVES, ".py", ".ipynb.txt", ".ipynb.json", ".html", ".htm", ".json"),
+    "report": (*ARCHIVES, ".docx", ".doc", ".odt", ".pages", ".md", ".tex", ".txt", ".pptx"),
 }
+DRAFTS = ("untitled", "scratch", "draft", "test", "backup", "old", "副本", "草稿", "測試", "备份", "備份")
 SUFFIX: dict[Part, str] = {"notebook": ".ipynb", "report": ".pdf"}
 
 
-def folder(path: Path) -> tuple[Submission, ...]:
+def folder(path: Path, *, handed_out: str = "") -> tuple[Submission, ...]:
     """Find one submission in each folder below `path`, in the order of their names.
+
+    `handed_out` is the text of the notebook that everybody got: an untouched copy beside the student's is left out.
 
     Raises:
         GraderError: where `path` is no folder, or cannot be read.
@@ -33,7 +37,8 @@ def folder(path: Path) -> tuple[Submission, ...]:
     if not path.is_dir():
         what = "this is a file, not a folder of submissions" if path.exists() else "there is no such folder"
         raise GraderError(what, where=str(path), hint="give the folder that holds one folder per student")
-    return tuple(_submission(student.name, student) for student in sorted(_folders(path), key=lambda p: p.name))
+    given = handed_out.encode()
+    return tuple(_submission(student.name, student, given) for student in sorted(_folders(path), key=lambda p: p.name))
 
 
 def strays(path: Path) -> tuple[str, ...]:
@@ -41,16 +46,16 @@ def strays(path: Path) -> tuple[str, ...]:
     return tuple(sorted(p.name for p in path.iterdir() if p.is_file() and p.suffix.lower() in SUFFIX.values()))
 
 
-def files(paths: Sequence[Path]) -> Submission:
+def files(paths: Sequence[Path], *, handed_out: str = "") -> Submission:
     """Make one submission of the files that a student names, or of a folder of theirs.
 
     A notebook alone, or a PDF alone, asks only for the criteria of that part.
 
     Raises:
-        GraderError: for a missing file, one of another kind, or two of the same kind.
+        GraderError: for a missing file, one of another kind, two of the same kind, or a folder of several students.
     """
     if len(paths) == 1 and paths[0].is_dir():
-        return _submission(paths[0].resolve().name, paths[0].resolve())
+        return _own_folder(paths[0].resolve(), handed_out.encode())
     parts: dict[Part, Path] = {}
     for path in paths:
         part = _part(path)
@@ -81,8 +86,22 @@ def _part(path: Path) -> Part:
     raise GraderError("neither a notebook (.ipynb) nor a report (.pdf)", where=str(path))
 
 
-def _submission(student: str, root: Path) -> Submission:
-    found = _walk(root)
+def _own_folder(root: Path, handed_out: bytes) -> Submission:
+    submission = _submission(root.name, root, handed_out)
+    students = {Path(name).parts[0] for name in submission.files if Path(name).suffix.lower() == SUFFIX["notebook"]}
+    if submission.problems and len(students) > 1 and all((root / name).is_dir() for name in students):
+        hint = f"`grader grade {root.name}` grades a folder of students; or give one student's folder"
+        raise GraderError("this folder holds the notebooks of several people", where=str(root), hint=hint)
+    return submission
+
+
+def _submission(student: str, root: Path, handed_out: bytes = b"") -> Submission:
+    found, closed = _walk(root)
+    if closed:
+        names = ", ".join(closed[:5])
+        problems = tuple(message(f"intake.{part}-closed", files=names) for part in SUFFIX)
+        return Submission(student=student, root=str(root), problems=problems)
+    found = _without_untouched(found, handed_out)
     notebook, notebook_problem = _choose("notebook", found, root)
     report, report_problem = _choose("report", found, root)
     chosen = [p for p in (notebook, report) if p is not None]
@@ -110,16 +129,38 @@ def _ignored(path: Path) -> bool:
     return path.name in IGNORED_FOLDERS or path.name in IGNORED_FILES or path.name.startswith((".", "~$"))
 
 
-def _walk(root: Path) -> list[Path]:
-    """List the files below a student's folder, links included but never followed."""
+def _without_untouched(found: list[Path], handed_out: bytes) -> list[Path]:
+    """Leave out copies of the handed-out notebook, unless there is no other notebook."""
+    notebooks = [path for path in found if path.suffix.lower() == SUFFIX["notebook"]]
+    untouched = [path for path in notebooks if handed_out and _same(path, handed_out)]
+    return [path for path in found if path not in untouched] if len(untouched) < len(notebooks) else found
+
+
+def _same(path: Path, content: bytes) -> bool:
+    """Whether a notebook is the handed-out one, byte for byte."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _walk(root: Path) -> tuple[list[Path], list[str]]:
+    """List the files below a student's folder, links included but never followed, and the folders that are closed."""
     found: list[Path] = []
-    for here, folders, names in os.walk(root, followlinks=False):
+    closed: list[str] = []
+
+    def note(error: OSError) -> None:
+        closed.append(Path(error.filename).name)
+
+    for here, folders, names in os.walk(root, followlinks=False, onerror=note):
         depth = len(Path(here).relative_to(root).parts)
         folders[:] = sorted(n for n in folders if depth < MAX_DEPTH and not _ignored(Path(n)))
         found += [Path(here, n) for n in sorted(names) if not _ignored(Path(n))]
         if len(found) > MAX_FILES:
             break
-    return found[:MAX_FILES]
+    return found[:MAX_FILES], closed
 
 
 def _choose(part: Part, found: Sequence[Path], root: Path) -> tuple[Path | None, Message | None]:
@@ -127,7 +168,7 @@ def _choose(part: Part, found: Sequence[Path], root: Path) -> tuple[Path | None,
     of_kind = [p for p in found if p.suffix.lower() == SUFFIX[part] and not p.stem.endswith("-checkpoint")]
     files = [p for p in of_kind if p.is_file() and not p.is_symlink()]
     if len(files) > 1:
-        files = [p for p in files if _is_homework(p)] if sum(map(_is_homework, files)) == 1 else files
+        files = _likely(files)
     if len(files) == 1:
         return files[0], None
     if files:
@@ -138,6 +179,15 @@ def _choose(part: Part, found: Sequence[Path], root: Path) -> tuple[Path | None,
     if others:
         return None, message(f"intake.{part}-other", files=_names(others, root))
     return None, None
+
+
+def _likely(files: Sequence[Path]) -> list[Path]:
+    """Leave only the file named for the homework, where every other one is named as a draft or a copy."""
+    named = [path for path in files if _is_homework(path)]
+    others = [path for path in files if path not in named]
+    if len(named) == 1 and all(any(word in path.stem.casefold() for word in DRAFTS) for path in others):
+        return named
+    return list(files)
 
 
 def _is_homework(path: Path) -> bool:
