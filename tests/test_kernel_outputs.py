@@ -92,6 +92,8 @@ def test_a_traceback_that_is_none_gives_no_line(traceback: Any) -> None:
         ("AttributeError", "module 'numpy' has no attribute 'int'.\n`np.int` was a deprecated alias for", True),
         ("AttributeError", "`np.NaN` was removed in the NumPy 2.0 release. Use `np.nan` instead.", True),
         ("AttributeError", "module 'numpy' has no attribute 'arragne'", False),
+        ("AttributeError", "module 'numpy' has no attribute 'product'", True),
+        ("CalledProcessError", "Command 'b'ls /content' returned non-zero exit status 2.", True),
         ("AttributeError", "'DataFrame' object has no attribute 'append'", True),
         ("TypeError", "FigureBase.gca() got an unexpected keyword argument 'projection'", True),
         ("TypeError", "AbstractMovieWriter.__init__() got an unexpected keyword argument 'extra_args'", True),
@@ -184,3 +186,17 @@ def test_a_model_that_could_not_be_fitted_is_no_mistake_of_the_student() -> None
     told = with_consequences(runs, sources)
 
     assert [run.environment for run in told] == [True, False, True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"), [("import google.colab", "google"), ("from google.colab import drive, files", "files")]
+)
+def test_what_only_colab_has_is_missing_because_of_the_machine(source: str, missing: str) -> None:
+    runs = [
+        CellRun(index=1, status="ok"),
+        CellRun(index=2, status="error", error=f"NameError: name '{missing}' is not defined"),
+    ]
+
+    told = with_consequences(runs, [source, f"{missing}.upload()"])
+
+    assert [run.environment for run in told] == [False, True]

@@ -245,3 +245,30 @@ def test_of_ten_million_steps_it_is_said_how_many_were_checked(tmp_path: Path, i
     assert [(n.id, n.parameters) for n in match.notes if n.id == "verify.more-steps"] == [
         ("verify.more-steps", {"steps": 1_200_000, "judged": 1_000_000})
     ]
+
+
+TROUBLE = (
+    "%matplotlib qt5\nimport matplotlib\nmatplotlib.use('TkAgg')\nimport matplotlib.pyplot as plt\nimport numpy as np",
+    "from google.colab import drive\ndrive.mount('/content/drive')",
+    "!pip install seaborn\nlr = float(input('learning rate? '))",
+    "import nowhere_to_be_found as nn\nmodel = nn.Model()",
+    "model.fit(1, 2)",
+    "data = np.loadtxt('data.csv')",
+    "table = {}\ntable[0] = data[0]",
+    "print(table[0])",
+    "k = np.int(3)",
+    "ax = plt.figure().gca(projection='3d')",
+    " plt.switch_backend('nbagg')\n plt.show()",
+    GOOD,
+)
+
+
+@pytest.mark.slow
+def test_trouble_with_the_environment_is_no_mistake_and_hides_no_run(tmp_path: Path, isolation: Isolation) -> None:
+    """Issue 5: environment trouble is told apart from the student's mistake."""
+    evidence = pipeline.examine(_hand_in(tmp_path, *TROUBLE), gather=GATHER, isolation=isolation)
+
+    assert evidence.run is not None
+    assert [cell.error for cell in evidence.run.cells if cell.status != "ok" and not cell.environment] == []
+    assert [cell.index for cell in evidence.run.cells if cell.environment] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert [match.verdict for match in evidence.matches] == ["matches"]

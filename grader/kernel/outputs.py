@@ -26,7 +26,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 # Errors that say something about the machine, not about the student: (exception, what its message contains).
 _ENVIRONMENT = (
     (r"ModuleNotFoundError|ImportError|PackageNotFoundError|StdinNotImplementedError|gaierror|URLError|HTTPError", r""),
-    (r"FileNotFoundError", r""),
+    (r"FileNotFoundError|CalledProcessError", r""),
+    (
+        r"AttributeError",
+        r"module 'numpy' has no attribute '(?:product|cumproduct|sometrue|alltrue|asscalar|row_stack|trapz|in1d|mat)'",
+    ),
     (r"AttributeError", r"deprecated alias|was removed in|has been removed|no attribute 'get_cmap'"),
     (r"AttributeError", r"'(?:DataFrame|Series)' object has no attribute '(?:append|ix|as_matrix|iteritems)'"),
     (r"TypeError", r"(?:gca|AbstractMovieWriter\.__init__)\(\) got an unexpected keyword argument"),
@@ -94,6 +98,7 @@ def with_consequences(runs: Sequence[CellRun], sources: Sequence[str]) -> tuple[
     found = []
     for run, source in zip(runs, sources, strict=True):
         nodes = _nodes(source)
+        lost |= {name for node in nodes for name in _taken_out(node)}
         follows = not run.environment and _follows(run.error or "", nodes, lost)
         if run.environment or follows:
             lost |= {name for node in nodes for name in (*_names(node), *_changed(node))} - _modules(nodes, run)
@@ -101,6 +106,16 @@ def with_consequences(runs: Sequence[CellRun], sources: Sequence[str]) -> tuple[
             lost -= {name for node in _nodes(source, local=False) for name in _names(node)}
         found.append(replace(run, environment=True) if follows else run)
     return tuple(found)
+
+
+def _taken_out(node: ast.AST) -> list[str]:
+    """List what a cell would have bound in Colab: those imports are taken out before it runs."""
+    match node:
+        case ast.Import(names=names):
+            return ["google" for alias in names if alias.name.startswith("google.colab")]
+        case ast.ImportFrom(module=str() as module) if module.startswith("google.colab"):
+            return _names(node)
+    return []
 
 
 def _follows(error: str, nodes: Sequence[ast.AST], lost: set[str]) -> bool:
