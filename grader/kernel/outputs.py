@@ -95,11 +95,12 @@ def images(node: Any) -> tuple[str, ...]:
 def with_consequences(runs: Sequence[CellRun], sources: Sequence[str]) -> tuple[CellRun, ...]:
     """Mark errors that only follow from one of the machine's: a name that is not bound, a model that was not fitted."""
     lost: set[str] = set()
+    taken: set[str] = set()
     found = []
     for run, source in zip(runs, sources, strict=True):
         nodes = _nodes(source)
-        lost |= {name for node in nodes for name in _taken_out(node)}
-        follows = not run.environment and _follows(run.error or "", nodes, lost)
+        taken |= {name for node in nodes for name in _taken_out(node)}
+        follows = not run.environment and _follows(run.error or "", nodes, lost | taken)
         if run.environment or follows:
             lost |= {name for node in nodes for name in (*_names(node), *_changed(node))} - _modules(nodes, run)
         elif run.status == "ok":
