@@ -613,3 +613,22 @@ def test_colour_is_off_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "xterm")
     assert cli._colours() is None
+
+
+def test_a_feedback_page_never_replaces_the_students_own_file(here: Path, child: Child) -> None:
+    hand_in(here, "ok")
+    mine = here / "mine.html"
+    mine.write_text("<h1>my own page</h1>", encoding="utf-8")
+
+    assert run("check", NOTEBOOK, "-o", NOTEBOOK) == USAGE
+    assert run("check", NOTEBOOK, "-o", "mine.html") == USAGE
+    assert run("check", NOTEBOOK, "-o", "nowhere/page.html") == USAGE
+    assert mine.read_text(encoding="utf-8") == "<h1>my own page</h1>"
+    assert child.asked == []
+
+
+def test_a_feedback_page_of_an_earlier_check_is_written_over(here: Path, child: Child) -> None:
+    hand_in(here, "ok")
+
+    assert run("check", NOTEBOOK, "-o", "page.html") == 0
+    assert run("check", NOTEBOOK, "-o", "page.html") == 0
