@@ -48,8 +48,9 @@ class Jail:
         return tuple(stream for stream in (self.process.stdout, self.process.stderr) if stream is not None)
 
     def too_big(self) -> bool:
-        """Say whether the tree uses more memory than it may."""
-        return bounds.exceeds(self.process.pid, self.limits.memory_mb * bounds.MB)
+        """Say whether the tree uses more memory than it may, that of the kernel for its files included."""
+        files = bubblewrap.files(self.room) if self.namespaces else 0
+        return bounds.exceeds(self.process.pid, self.limits.memory_mb * bounds.MB - files * bounds.FILE_BYTES)
 
     def kill(self) -> None:
         """End every process of the jail, and return once none is left."""
@@ -139,7 +140,7 @@ def start(
 
 def _order(argv: Sequence[str], isolation: Isolation, limits: Limits, uid: int | None) -> dict[str, Any]:
     """Say what the boot program has to do; each level adds what is its own."""
-    filtered = syscalls.program() if isolation.seccomp else None
+    filtered = syscalls.program(namespaces=isolation.level == "bubblewrap") if isolation.seccomp else None
     return {
         "argv": list(argv),
         "environment": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from grader.model import Limits
 
 MB = 1024 * 1024
+FILE_BYTES = 1024  # an inode of a tmpfs and its name
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -52,7 +54,29 @@ def exceeds(pid: int, most: int) -> bool:
 
     What is resident counts shared pages in every process, so it is never less and much cheaper to ask for.
     """
-    return resident(pid) > most and memory(pid) > most
+    left = most - buffers(pid)
+    return resident(pid) > left and memory(pid) > left
+
+
+def buffers(pid: int) -> int:
+    """Say what a process tree's open descriptors could hold in the kernel, if all were sockets.
+
+    Linux tells their number since 6.2; before that, nothing is counted.
+    """
+    return sum(_descriptors(process) for process in tree(pid)) * _socket_bytes()
+
+
+def _descriptors(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}/fd").stat().st_size
+    except OSError:
+        return 0
+
+
+@functools.cache
+def _socket_bytes() -> int:
+    """Say how much a socket holds; the filter of system calls keeps programs from asking for more."""
+    return int(_read(Path("/proc/sys/net/core/wmem_default")).strip() or 212_992)
 
 
 def memory(pid: int) -> int:

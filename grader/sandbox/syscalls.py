@@ -13,6 +13,8 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NOT_EQUAL, _MASKED_EQUAL = 1, 7
 _BAD_ARCHITECTURE = 2
 _AF_UNIX = 1
+_PRIO_USER = 2
+_UNKNOWN = -1
 _LOW_HALF = 0xFFFFFFFF
 
 # What a notebook never needs, grouped by what it would open.
@@ -24,7 +26,7 @@ _DENIED = (
     "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd "
     # namespaces and mounts
     "unshare setns mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick "
-    "mount_setattr "
+    "mount_setattr open_tree_attr "
     # large and rarely used parts of the kernel, where its own faults have been
     "bpf perf_event_open userfaultfd keyctl add_key request_key io_uring_setup io_uring_enter io_uring_register "
     "open_by_handle_at name_to_handle_at fanotify_init lookup_dcookie modify_ldt personality uselib vmsplice "
@@ -32,10 +34,35 @@ _DENIED = (
     "init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct syslog quotactl "
     "quotactl_fd settimeofday clock_settime clock_settime64 clock_adjtime clock_adjtime64 adjtimex stime sethostname "
     "setdomainname iopl ioperm vhangup nfsservctl _sysctl mknod mknodat set_mempolicy mbind migrate_pages move_pages "
+    # watching what happens in folders that cannot be opened
+    "inotify_init inotify_init1 "
     # sockets: the kernel answers on sockets that it accepts, and never needs to reach another
     "connect sendmsg sendmmsg"
 )
+# Without namespaces the host's files and processes are in reach of what Landlock does not judge, if their user is ours.
+# These seem to succeed and change nothing: IPython itself copies files with their modes.
+_WITHOUT_EFFECT = (
+    "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat chown32 fchown32 lchown32 "
+    "utime utimes futimesat utimensat utimensat_time64 file_setattr "
+    "setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat"
+)
+_OF_OTHERS = {  # libzmq gives each of its threads the schedule that it has anyway, and aborts when that is refused
+    "prlimit64": errno.EPERM,
+    **dict.fromkeys(("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"), 0),
+}
+_FILE_FLAGS = (0x40086602, 0x40046602, 0x401C5820, 0x40806685)  # attributes (two widths), project, verity
+# Calls younger than some libseccomp: from 424 on, every architecture has the same number.
+_NUMBERS = {
+    "memfd_secret": 447,
+    "process_mrelease": 448,
+    "fchmodat2": 452,
+    "setxattrat": 463,
+    "removexattrat": 466,
+    "open_tree_attr": 467,
+    "file_setattr": 469,
+}
 _NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
+_BUFFER_SIZES = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and both by force: what they hold counts for no process
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into the terminal
 
 
@@ -44,8 +71,11 @@ class _Comparison(ctypes.Structure):
 
 
 @functools.cache
-def program() -> bytes | None:
-    """Compile the filter for this machine; None where libseccomp is missing."""
+def program(*, namespaces: bool = True) -> bytes | None:
+    """Compile the filter for this machine; None where libseccomp is missing.
+
+    Without namespaces more is kept back: what would change a file or a process of the host without opening it.
+    """
     library = _library()
     if library is None:
         return None
@@ -59,10 +89,14 @@ def program() -> bytes | None:
             _deny(library, context, "clone", errno.EPERM, (0, _MASKED_EQUAL, flag, flag))
         for request in _TERMINAL_INPUT:
             _deny(library, context, "ioctl", errno.EPERM, (1, _MASKED_EQUAL, _LOW_HALF, request))
+        for option in _BUFFER_SIZES:
+            _deny(library, context, "setsockopt", errno.EPERM, (2, _MASKED_EQUAL, _LOW_HALF, option))
         # libzmq aborts on other errors, and takes this one as "not here"
         _deny(library, context, "socket", errno.EOPNOTSUPP, (0, _NOT_EQUAL, _AF_UNIX, 0))
         _deny(library, context, "socketpair", errno.EOPNOTSUPP, (0, _NOT_EQUAL, _AF_UNIX, 0))
         _deny(library, context, "sendto", errno.EPERM, (4, _NOT_EQUAL, 0, 0))  # with an address
+        if not namespaces:
+            _deny_among_others(library, context)
         with tempfile.TemporaryFile() as file:
             if library.seccomp_export_bpf(context, file.fileno()) != 0:
                 return None
@@ -72,9 +106,24 @@ def program() -> bytes | None:
         library.seccomp_release(context)
 
 
+def _deny_among_others(library: Any, context: Any) -> None:
+    """Refuse what would reach files and processes of the host; a process may still set what is its own."""
+    for name in _WITHOUT_EFFECT.split():
+        _deny(library, context, name, 0)
+    for name in ("ioprio_set", "process_mrelease"):
+        _deny(library, context, name, errno.EPERM)
+    for name, error in _OF_OTHERS.items():
+        _deny(library, context, name, error, (0, _NOT_EQUAL, 0, 0))  # 0 is the caller itself
+    _deny(library, context, "setpriority", errno.EPERM, (1, _NOT_EQUAL, 0, 0))
+    _deny(library, context, "setpriority", errno.EPERM, (0, _MASKED_EQUAL, _LOW_HALF, _PRIO_USER))
+    for request in _FILE_FLAGS:
+        _deny(library, context, "ioctl", errno.EPERM, (1, _MASKED_EQUAL, _LOW_HALF, request))
+
+
 def _deny(library: Any, context: Any, name: str, error: int, comparison: tuple[int, ...] | None = None) -> None:
     """Add one rule; a call that this architecture does not have needs none."""
     number = library.seccomp_syscall_resolve_name(name.encode("ascii"))
+    number = _NUMBERS.get(name, number) if number == _UNKNOWN else number
     comparisons = (_Comparison * 1)(_Comparison(*comparison)) if comparison else None
     count = 1 if comparison else 0
     if number >= 0 and library.seccomp_rule_add_array(context, _ERRNO | error, number, count, comparisons) != 0:
