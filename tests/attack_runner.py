@@ -1,4 +1,4 @@
-"""Runs attacks as the grader would run submissions: `attack_runner.py LEVEL SLOT`, one line of JSON for each attack.
+"""Runs attacks as the grader would run submissions: `attack_runner.py LEVEL SECRET`, one line of JSON for each attack.
 
 It stands in for the assistant's own grader: some attacks aim at this very process. Beside them another student's
 jail is kept alive. `test_attacks.py` starts it as root and as an ordinary user, and looks at the host from outside.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ def main() -> None:
     """Answer one job after the other until there are no more."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    level, slot, secret = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    level, secret = sys.argv[1:]
     isolation = _working(level)
     if isolation is None:
         print(json.dumps({"missing": level}), file=answers, flush=True)
@@ -49,8 +51,13 @@ def main() -> None:
     try:
         print(json.dumps(_ready(isolation, neighbour)), file=answers, flush=True)
         for line in sys.stdin:
-            told = _done(json.loads(line), isolation, slot)
-            print(json.dumps({**told, "neighbour": _lives(neighbour)}), file=answers, flush=True)
+            try:
+                told = _done(json.loads(line), isolation)
+            except Exception:  # the border: an attack that makes the grader raise is a failure of its test
+                told = {"raised": traceback.format_exc()[-4000:]}
+            print(
+                json.dumps({**told, "neighbour": _lives(neighbour), "schedule": _schedule()}), file=answers, flush=True
+            )
     finally:
         neighbour.close()
 
@@ -67,13 +74,14 @@ def _ready(isolation: Isolation, neighbour: sandbox.Jail) -> dict[str, Any]:
         "neighbour": neighbour.process.pid,
         "neighbour_room": str(neighbour.room),
         "prefix": sys.prefix,
+        "schedule": _schedule(),
     }
 
 
-def _done(job: dict[str, Any], isolation: Isolation, slot: int) -> dict[str, Any]:
+def _done(job: dict[str, Any], isolation: Isolation) -> dict[str, Any]:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak of memory counts from here
     before, began = _peak_mb(), time.monotonic()
-    told = _JOBS[job["kind"]](job, isolation, slot)
+    told = _JOBS[job["kind"]](job, isolation)
     return {**told, "seconds": time.monotonic() - began, "grew_mb": _peak_mb() - before}
 
 
@@ -91,16 +99,22 @@ def _lives(neighbour: sandbox.Jail) -> bool:
     return bool(select.select([stream], [], [], 5)[0]) and bool(stream.read(1))
 
 
+def _schedule() -> list[Any]:
+    """Describe what an attack may have done to this very process."""
+    limits = [resource.getrlimit(kind) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_CPU)]
+    return [os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0), len(os.sched_getaffinity(0)), limits]
+
+
 # -- kinds of jobs -------------------------------------------------------------------------------
 
 
-def _cells(job: dict[str, Any], isolation: Isolation, slot: int) -> dict[str, Any]:
+def _cells(job: dict[str, Any], isolation: Isolation) -> dict[str, Any]:
     """Run cells in a kernel; `then` in a second one, to see what the first has left."""
-    told = [_kernel(cells, job["limits"], isolation, slot) for cells in (job["cells"], job.get("then")) if cells]
+    told = [_kernel(cells, job["limits"], isolation) for cells in (job["cells"], job.get("then")) if cells]
     return {**told[0], "then": told[1] if len(told) > 1 else None}
 
 
-def _kernel(sources: list[str], limits: dict[str, Any], isolation: Isolation, slot: int) -> dict[str, Any]:
+def _kernel(sources: list[str], limits: dict[str, Any], isolation: Isolation) -> dict[str, Any]:
     cells = tuple(Cell(index=n, kind="code", source=source) for n, source in enumerate(sources, start=1))
     gather = Gather(limits=msgspec.convert(limits, Limits))
     execution = kernel.execute(Notebook(cells=cells), gather=gather, isolation=isolation)
@@ -112,13 +126,13 @@ def _kernel(sources: list[str], limits: dict[str, Any], isolation: Isolation, sl
     }
 
 
-def _pdf(job: dict[str, Any], isolation: Isolation, slot: int) -> dict[str, Any]:
+def _pdf(job: dict[str, Any], isolation: Isolation) -> dict[str, Any]:
     """Read a report."""
     limits = msgspec.convert(job["limits"], Limits)
     return {"report": plain(report.read(Path(job["path"]), limits=limits, isolation=isolation))}
 
 
-def _submission(job: dict[str, Any], isolation: Isolation, slot: int) -> dict[str, Any]:
+def _submission(job: dict[str, Any], isolation: Isolation) -> dict[str, Any]:
     """Take a folder of students in, and gather what the first one handed in by a supervised child."""
     gather = Gather(limits=msgspec.convert(job["limits"], Limits))
     found = folder(Path(job["path"]))
