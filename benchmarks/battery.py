@@ -786,6 +786,7 @@ _in_gradient(
     "gradient: b with the wrong sign",
     lambda w, th: _sums(w.y + th[0] - th[1] * w.x, (w.y + th[0] - th[1] * w.x) * w.x),
     "bug.prediction-sign",
+    "bug.sign-one",  # the same on standardised data
 )
 _in_gradient(
     "gradient: last sample only", lambda w, th: _sums(_error(w, th)[-1], _error(w, th)[-1] * w.x[-1]), "bug.last-sample"
@@ -1315,14 +1316,16 @@ def _(rng: Random) -> Made:
 def _(rng: Random) -> Made:
     w, path, declared = honest(rng)
     other = w._replace(y=np.round(w.y + rng.normal(0, 1, len(w.y)), 2))
-    return deliver(other, path, "verify.unexplained", **declared)
+    # descent on standardised data is a geometric curve, and is then called so
+    return deliver(other, path, "verify.unexplained", "bug.exponential", **declared)
 
 
 @mistake("record: b of one run, w of another")
 def _(rng: Random) -> Made:
     w, path, declared = honest(rng)
     other = train(w._replace(start=w.start + 1), gd(linear_rate(rng, w) * 0.9))
-    return deliver(w, np.stack([path[0], other[1]]), "verify.unexplained", **declared)
+    # where the data uncouple the parameters, these are two right halves with rates of their own
+    return deliver(w, np.stack([path[0], other[1]]), "verify.unexplained", "bug.uneven-factor", **declared)
 
 
 @mistake("fake: evenly spaced")
@@ -1398,14 +1401,15 @@ def line(row: Row, *, draws: int) -> str:
 
 
 def summary(found: list[Row]) -> str:
-    """All rows in one line."""
+    """All rows in two lines."""
     total: Counter[str] = sum((row.verdicts for row in found), Counter())
     seen = total.total() - total["identical"]
-    right, passed = sum(row.named for row in found), total["matches"] + total["none"]
+    right = sum(row.named for row in found)
+    verdicts = ", ".join(f"{count} {name}" for name, count in total.most_common())
     return (
-        f"{len(found)} kinds, {total.total()} runs: {dict(total)}\n"
-        f"of {seen} that can be told: {passed} ({passed / max(seen, 1):.2%}) said to match or not found to be runs, "
-        f"{right} ({right / max(seen, 1):.1%}) named rightly"
+        f"{len(found)} kinds, {total.total()} runs: {verdicts}\n"
+        f"of {seen} not identical to a correct run, {total['matches']} ({total['matches'] / max(seen, 1):.2%}) "
+        f"match and {right} ({right / max(seen, 1):.1%}) are named rightly"
     )
 
 

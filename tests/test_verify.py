@@ -252,6 +252,21 @@ def test_a_mistake_that_shows_is_not_passed(run: tuple[str, np.random.Generator]
         assert battery.is_a_correct_run(made, match), (name, match.rule, match.hyperparameters, match.notes)
 
 
+def test_a_bound_that_grows_with_the_run_proves_nothing() -> None:
+    """Gauss-Seidel in Adagrad once passed as thinned descent at a rate whose bound grew beyond every step."""
+    made = battery.MISTAKES["gradient: Gauss-Seidel in Adagrad"](np.random.default_rng([2, 25, 3]))
+
+    match = battery.judge(made)
+
+    assert match is not None
+    assert (match.verdict, match.rule) == ("differs", "adagrad")
+
+
+def test_the_battery_is_as_large_as_its_promise() -> None:
+    assert len(battery.CORRECT) >= 30
+    assert len(battery.MISTAKES) >= 70
+
+
 @pytest.mark.slow
 def test_the_battery_names_most_mistakes_rightly() -> None:
     found = list(battery.rows(battery.MISTAKES, draws=1, seed=5))

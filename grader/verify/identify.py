@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 PREFIX = 300
 FEWEST = 3  # steps that can prove one rate for each parameter
 OFF_THE_LINE = 1e4  # rounding bounds: the normal equations lose digits, which the judgement after them does not
-SHARP = 20  # numbers that move far beyond their bound
+STANDS_STILL = 1e-9  # a rate so far below another's is none: its parameter does not move
+SHARP = 6  # numbers that move far beyond their bound
 DECIDES = 50  # informative steps that leave room for one rule only
 
 
@@ -185,7 +186,9 @@ def name_rates(interval: Interval, form: Form, said: Said, size: int) -> tuple[R
         tuple(name_rate(each_low, each_high, {name: factor}, said) for each_low, each_high in ends)
         for name, factor in factors(form, size).items()
     ]
-    return max(named, key=lambda rates: sum(rate.declared for rate in rates))  # one scale of the loss for all
+    best = max(named, key=lambda rates: sum(rate.declared for rate in rates))  # one scale of the loss for all
+    values = [abs(rate.value) for rate in best]
+    return best if min(values) > STANDS_STILL * max(values) else None
 
 
 def factors(form: Form, size: int) -> dict[str, float]:

@@ -218,8 +218,10 @@ def _ruling(likeliest: View, others: Iterator[View], stated: Said, *, named: boo
     if diagnose.never_moves(likeliest.history):
         return _ruled(likeliest, diagnose.standstill(_case(likeliest, stated)))
     found = _followed([likeliest], stated)
-    if found is not None:
+    if found is not None and found.verdict == "matches":
         return found
+    if found is not None:  # a rate that is not the declared one: unless it is the declared one, many steps at once
+        return _followed_otherwise([likeliest], stated) or found
     views = [likeliest, *others]
     likely = views[:1] if ordered else views[:2]
     return (
