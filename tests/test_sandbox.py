@@ -562,3 +562,17 @@ def test_a_python_below_the_jails_own_folders_is_seen_inside(bubblewrap: Isolati
         shutil.rmtree(folder)
 
     assert finished.stdout.decode().strip() == str(folder)
+
+
+def test_rooms_made_while_another_grader_clears_up_are_never_taken_away() -> None:
+    make = """
+from grader.sandbox import rooms
+for _ in range(300):
+    room, lock = rooms.make()
+    assert (room / "lock").exists()
+    rooms.remove(room)
+    lock.close()
+"""
+    graders = [subprocess.Popen([sys.executable, "-c", make]) for _ in range(3)]
+
+    assert [grader.wait() for grader in graders] == [0, 0, 0]
