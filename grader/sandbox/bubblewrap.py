@@ -65,15 +65,16 @@ def first_process(room: Path) -> int | None:
 
 def files(room: Path) -> int:
     """Count the files in the jail's own file systems, which bubblewrap cannot limit: they are memory of the kernel."""
-    first = first_process(room)
-    places = (HOME, TMP, "/dev/shm")  # noqa: S108 - inside the jail
-    return 0 if first is None else sum(_files_in(f"/proc/{first}/root{place}") for place in places)
+    root = Path(f"/proc/{first_process(room)}/root")
+    if not (root / f"{JOB}/boot.json".lstrip("/")).exists():  # not yet built: what is seen there is the host's
+        return 0
+    return sum(_files_in(f"{root}{place}") for place in (HOME, TMP, "/dev/shm"))  # noqa: S108 - inside the jail
 
 
 def _files_in(place: str) -> int:
     try:
         known = os.statvfs(place)
-    except OSError:  # not yet built, or already gone
+    except OSError:  # already gone
         return 0
     return known.f_files - known.f_ffree
 
