@@ -524,3 +524,10 @@ def test_every_attack_says_what_contains_it() -> None:
 
 def test_nothing_is_left_open_at_the_strongest_level() -> None:
     assert [name for name, attack in ATTACKS.items() for place in attack.residual if "bubblewrap" in place] == []
+
+
+def test_the_page_on_the_jail_lists_what_is_left_open() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\S+) \| (.+) \|$", DECISION.read_text(encoding="utf-8"), re.MULTILINE)
+
+    left = [(name, place, given["why"]) for name, one in ATTACKS.items() for place, given in one.residual.items()]
+    assert sorted(rows) == sorted(left)
