@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SMOKE := sample_submissions
 
-.PHONY: help demo test check docs samples bench wheel clean
+.PHONY: help demo test check search samples bench wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -34,6 +34,9 @@ check: $(VENV)/.tests  ## the quick inner loop: lint, types, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadgroup -m 'not slow and not browser'
+
+search: $(VENV)/.tests  ## draw new cases for every property test, for half an hour or so
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 --dist loadgroup -m hypothesis
 
 samples: $(VENV)/.tests  ## make the sample submissions again from their sources
 	$(BIN)/python tests/samples/make.py

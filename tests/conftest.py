@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, settings
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-# Time is never a test here: CI machines are slow and noisy by turns.
-settings.register_profile("grader", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("grader")
+# Time is never a test here: CI machines are slow and noisy by turns. What is drawn is the same each time, so that a
+# change is judged by what it changes; `make search` draws anew, and what it finds becomes a test of its own.
+settings.register_profile("grader", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("grader"), derandomize=False, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "grader"))
 
 
 @pytest.fixture(scope="session")

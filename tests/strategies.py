@@ -6,11 +6,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the battery lies beside the package, not in it
 
 from benchmarks import battery as battery
+
+
+def examples(count: int) -> int:
+    """So many examples in the tests, a hundred times as many in `make search`."""
+    return count * (100 if settings.get_current_profile_name() == "search" else 1)
+
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 """Sources of everything random in a run, so that a failing one is drawn again from a number."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import battery, honest_runs, series_of_numbers, spoilt_runs
+from strategies import battery, examples, honest_runs, series_of_numbers, spoilt_runs
 
 from grader import verify
 from grader.feedback.catalogue import catalogue
@@ -83,7 +83,7 @@ def test_a_run_of_the_homework_matches_its_rule_within_one_rounding_bound(
     assert match.informative_steps == match.steps == 200
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(honest_runs)
 def test_a_correct_run_is_never_said_to_differ_nor_left_unexplained(run: tuple[str, np.random.Generator]) -> None:
     """No correct student is failed: every rule in every convention, whatever the data and the numbers."""
@@ -240,7 +240,7 @@ def test_numbers_side_by_side_have_the_digits_that_tell_them_apart() -> None:
 # -- mistakes --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(spoilt_runs)
 def test_a_mistake_that_shows_is_not_passed(run: tuple[str, np.random.Generator]) -> None:
     """A mistake matches only where no recorded number tells it from a correct run."""
@@ -260,6 +260,16 @@ def test_a_bound_that_grows_with_the_run_proves_nothing() -> None:
 
     assert match is not None
     assert (match.verdict, match.rule) == ("differs", "adagrad")
+
+
+def test_an_edited_point_where_descent_has_converged_is_no_new_rate() -> None:
+    """The way back to the minimum is one step of a larger rate, which once passed as a schedule."""
+    made = battery.MISTAKES["record: one point edited"](np.random.default_rng([1, 66, 4]))
+
+    match = battery.judge(made)
+
+    assert match is not None
+    assert match.verdict != "matches"
 
 
 def test_the_battery_is_as_large_as_its_promise() -> None:
@@ -371,7 +381,32 @@ def test_a_run_without_data_is_unverifiable_and_says_why() -> None:
     assert (match.verdict, [note.id for note in match.notes]) == ("unverifiable", ["verify.no-data"])
 
 
-@settings(max_examples=20)
+@pytest.mark.parametrize("copies", [2, 3, 50])
+def test_a_run_that_stands_at_the_minimum_is_left_undecided(copies: int) -> None:
+    """Nobody can tell a converged run from one that updates nothing; it is no mistake either."""
+    least = np.linalg.lstsq(np.stack([np.ones_like(X), X], axis=1), Y, rcond=None)[0]
+
+    match = only(notebook(np.tile(least, (copies, 1)).T), said(lr=1e-7))
+
+    assert (match.verdict, [note.id for note in match.notes]) == ("unverifiable", ["verify.no-steps"])
+
+
+def test_an_infinite_number_plays_no_part() -> None:
+    match = only(notebook(path(optimizers.sgd, lr=1e-7)), said(best=np.inf, lr=1e-7, worst=np.nan))
+
+    assert (match.verdict, match.hyperparameters) == ("matches", {"lr": 1e-7})
+
+
+def test_losses_of_a_run_that_overflows_in_its_second_step_are_told() -> None:
+    theta = np.array([[-120.0, -119.0, 1e300, np.nan], [-4.0, -3.0, 1e300, np.nan]])
+    loss = Series(cell=4, name="loss_history", values=np.array([1.0, 2.0, 3.0, 4.0]))
+
+    match = only(notebook(theta, loss), said(lr=1e-7))
+
+    assert (match.effect, match.loss.verdict) == ("diverging", "unexplained")
+
+
+@settings(max_examples=examples(20))
 @given(
     st.lists(
         st.tuples(

@@ -453,7 +453,7 @@ LAWS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def _levels(rates: _Rates) -> int:
-    """How many constant rates, one after another, explain all steps; each but the last is kept for a while."""
+    """How many constant rates, one after another, explain all steps; each is kept for a while."""
     levels, begun = 1, 0
     low, high = np.maximum.accumulate(rates.low), np.minimum.accumulate(rates.high)
     while levels <= MOST_LEVELS and np.any(low > high):
@@ -463,7 +463,7 @@ def _levels(rates: _Rates) -> int:
         begun += kept
         low, high = np.maximum.accumulate(rates.low[begun:]), np.minimum.accumulate(rates.high[begun:])
         levels += 1
-    return levels
+    return levels if len(rates.low) - begun >= FOLLOWED else MOST_LEVELS + 1  # an edited point is no new rate
 
 
 def _left_the_rule(case: Case) -> Diagnosis | None:

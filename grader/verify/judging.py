@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from itertools import chain, islice, product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,6 +52,7 @@ class Ruling(NamedTuple):
 
 def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names) -> tuple[Match, ...]:
     """Every training run among the candidates, in the order of the cells, each judged once."""
+    declared = [each for each in declared if math.isfinite(each.value)]  # `best = inf` plays no part in a run
     np.empty(4_000_000)  # once freed, the C library keeps what it frees: histories no longer cost fresh pages each time
     found: list[Match] = []
     seen: set[str] = set()
@@ -108,7 +110,7 @@ def _match(
     likeliest = next(views, None)
     if likeliest is None:
         return _unverifiable(path, count, stated, "verify.no-data", overflowed=overflowed) if path.named else None
-    if not _tells(likeliest.history, 1 if path.named else FEWEST):
+    if not _tells(likeliest, 1 if path.named else FEWEST):
         return _unverifiable(path, count, stated, "verify.no-steps", overflowed=overflowed) if path.named else None
     ruling = _ruling(likeliest, views, stated, named=path.named, ordered=path.ordered)
     if ruling is None:
@@ -157,7 +159,7 @@ def _views(
     """Every reading of a path, the likeliest first: data by preference, parameters in both orders, shifted starts."""
     u = bounds.unit(theta)
     notes: tuple[Message, ...] = ()
-    if theta.shape[1] > 2 and np.all(theta[:, 0] == theta[:, 1]):
+    if np.all(theta[:, 0] == theta[:, 1]) and np.any(theta != theta[:, :1]):
         theta, notes = theta[:, 1:], (message("verify.first-state-twice"),)
     for samples in offered:
         for phi in _models(samples.x, theta.shape[0]):
@@ -202,10 +204,12 @@ def _plausible(view: View) -> bool:
 # -- rulings -------------------------------------------------------------------------------------
 
 
-def _tells(history: Steps, fewest: int) -> bool:
-    """Whether so many steps move by more than rounding, or none moves at all, which is told otherwise."""
-    short = bounds.prefix(history, 300)
-    return bounds.informative(short) >= fewest or bounds.informative(history) >= fewest or not np.any(history.d)
+def _tells(view: View, fewest: int) -> bool:
+    """Whether so many steps move by more than rounding, or none moves though the gradient says that it should."""
+    if diagnose.never_moves(view.history):
+        return bool(np.any(np.abs(view.gradient.g) > view.gradient.error))
+    short = bounds.prefix(view.history, PREFIX)
+    return bounds.informative(short) >= fewest or bounds.informative(view.history) >= fewest
 
 
 def _ruling(likeliest: View, others: Iterator[View], stated: Said, *, named: bool, ordered: bool) -> Ruling | None:

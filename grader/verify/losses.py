@@ -134,12 +134,8 @@ def _one(column: Column, derived: Sequence[Derived], states: int, u: float) -> L
     u = max(u, bounds.unit(values[None, :])) if np.all(np.isfinite(values)) else u
     grid = _grid(values)
     for loss in derived:
-        for offset, stride in _alignments(len(values), states):
-            count = min(len(values), len(range(offset, len(loss.value), stride)))
-            if count == 0:
-                continue
-            where = slice(offset, offset + count * stride, stride)
-            value, error = loss.value[where], loss.error[where] + 4 * u * loss.value[where]
+        for offset, stride, value, error in _aligned(loss, len(values), states, u):
+            count = len(value)
             if loss.kind == "cumulative":
                 value, error = np.cumsum(value), np.cumsum(error) + u * np.sqrt(len(value)) * np.cumsum(value)
             named = _scale(values[:count], value, error, loss.scales, grid)
@@ -164,6 +160,15 @@ def _grid(values: Floats) -> float:
         places = (10.0**-digits for digits in range(9) if np.all(values == np.round(values, digits)))
         place = next(places, 0.0)
     return 0.51 * place if place < 1e-3 * spread else 0.0
+
+
+def _aligned(loss: Derived, length: int, states: int, u: float) -> Iterator[tuple[int, int, Floats, Floats]]:
+    """The losses, with their bounds, that so many recorded ones may stand for: offset and stride first."""
+    for offset, stride in _alignments(length, states):
+        count = min(length, len(range(offset, len(loss.value), stride)))
+        where = slice(offset, offset + count * stride, stride)
+        if count:
+            yield offset, stride, loss.value[where], loss.error[where] + 4 * u * loss.value[where]
 
 
 def _alignments(length: int, states: int) -> Iterator[tuple[int, int]]:
@@ -212,13 +217,10 @@ def _scale(
 def _astray(column: Column, loss: Derived, states: int, u: float) -> LossMatch:
     """A loss that agrees with nothing: it differs if most of it is one known loss, else it stays unexplained."""
     values = column.values
-    for offset, stride in _alignments(len(values), states):
-        count = min(len(values), len(range(offset, len(loss.value), stride)))
-        where = slice(offset, offset + count * stride, stride)
-        value, error = loss.value[where], loss.error[where] + 4 * u * loss.value[where]
+    for _, _, value, error in _aligned(loss, len(values), states, u):
         for name, scale in loss.scales.items():
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                off = np.abs(values[:count] - scale * value) / (scale * error)
+                off = np.abs(values[: len(value)] - scale * value) / (scale * error)
             off[np.isnan(off)] = np.inf
             if np.mean(off <= bounds.ROUNDING) > 0.5 and off.max() > bounds.DIFFERS:
                 k = int(np.argmax(off > bounds.DIFFERS))
