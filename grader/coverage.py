@@ -42,6 +42,7 @@ UNREAD = frozenset(
     {
         "hidden-text",
         "tiny-text",
+        "font-missing",
         "overlapping-text",
         "scanned-page",
         "ocr-layer",

@@ -83,14 +83,10 @@ def reportlab(
     from reportlab import rl_config
     from reportlab.lib.enums import TA_JUSTIFY
     from reportlab.lib.styles import ParagraphStyle
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.platypus import BaseDocTemplate, Frame, PageBreak, PageTemplate, Paragraph
 
     rl_config.useA85 = 0
-    face = font or ("zenhei" if chinese else "Helvetica")
-    if face == "zenhei":
-        pdfmetrics.registerFont(TTFont("zenhei", "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc", subfontIndex=0))
+    face = font or (_zenhei() if chinese else "Helvetica")
     wrap = "CJK" if chinese else None
     body = ParagraphStyle(
         "body",
@@ -143,6 +139,31 @@ def reportlab(
         author="a student",
     )
     document.build(story)
+    return stream.getvalue()
+
+
+def _zenhei() -> str:
+    """Make WenQuanYi Zen Hei known to reportlab; the name to set it by."""
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    pdfmetrics.registerFont(TTFont("zenhei", "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc", subfontIndex=0))
+    return "zenhei"
+
+
+def beside_letters() -> bytes:
+    """White Chinese behind two black characters in each line, with no space between that would part them."""
+    from reportlab.pdfgen.canvas import Canvas
+
+    stream = BytesIO()
+    canvas = Canvas(stream, pagesize=SHEET, invariant=1)
+    face, secret = _zenhei(), "".join(text for _, texts in essay("tw", each=1) for text in texts)
+    for number, line in enumerate(textwrap.wrap(secret, 36)):
+        for gray, x, said in ((0, 60, "優化"), (1, 82, line)):
+            canvas.setFillGray(gray)
+            canvas.setFont(face, 11)
+            canvas.drawString(x, 780 - 16 * number, said)
+    canvas.save()
     return stream.getvalue()
 
 
@@ -580,6 +601,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "word-renamed": lambda: b"PK\x03\x04" + bytes(200),
     "page-renamed": lambda: page_of(essay("en")).encode(),
     "picture-renamed": lambda: b"\x89PNG\r\n\x1a\n" + bytes(200),
+    "hidden-beside-letters": beside_letters,
 } | {
     f"hidden-{kind}": (lambda kind=kind: _hidden(kind))
     for kind in (

@@ -46,7 +46,7 @@ class _Sheet(Record, frozen=True, kw_only=True):
     height: _Length = 0.0
     unit: Annotated[float, msgspec.Meta(gt=0, le=1e5)] = 1.0
     words: Annotated[
-        tuple[tuple[_Text, _Side, _Side, _Side, _Side, _Length, _Count], ...], msgspec.Meta(max_length=10_000)
+        tuple[tuple[_Text, _Side, _Side, _Side, _Side, _Length, _Count, bool], ...], msgspec.Meta(max_length=10_000)
     ] = ()
     cut: bool = False
     pictures: _Length = 0.0
@@ -151,7 +151,7 @@ def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
     if not any(engine.pages for engine in answers):
         return ReportFacts(outcome=_failure(answers), pages=counts, problems=_trouble(answers))
     chosen = pdfium if text.readable(_said(pdfium)) or not text.readable(_said(pdfplumber)) else pdfplumber
-    painted, hidden, tiny = _sorted_words(chosen, {sheet.number: sheet for sheet in pdfium.sheets})
+    painted, hidden, tiny, undrawn = _sorted_words(chosen, {sheet.number: sheet for sheet in pdfium.sheets})
     piled = overlapping(painted)
     visible = tuple(word for word in painted if word not in piled)
     found = lines(visible, heights={sheet.number: sheet.height for sheet in chosen.sheets})
@@ -160,7 +160,7 @@ def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
     problems = [
         *_trouble(answers),
         *_page_problems(pdfium, pdfplumber),
-        *sheet_problems(visible, hidden=hidden, tiny=tiny, piled=piled),
+        *sheet_problems(visible, hidden=hidden, tiny=tiny, piled=piled, undrawn=undrawn),
     ]
     layer = _layer(pdfium, hidden)
     if layer:
@@ -206,23 +206,20 @@ def _trouble(answers: Sequence[Answer]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def _sorted_words(
-    chosen: Answer, rendered: dict[int, _Sheet]
-) -> tuple[tuple[Word, ...], tuple[Word, ...], tuple[Word, ...]]:
-    """Part the words into those that a reader sees, those that nothing paints, and those too small to read."""
-    visible: list[Word] = []
-    hidden: list[Word] = []
-    tiny: list[Word] = []
+def _sorted_words(chosen: Answer, rendered: dict[int, _Sheet]) -> tuple[tuple[Word, ...], ...]:
+    """Part the words: a reader sees them, nothing paints them, they are too small, this machine cannot draw them."""
+    visible, hidden, tiny, undrawn = list[Word](), list[Word](), list[Word](), list[Word]()
     for sheet in chosen.sheets:
         seen = rendered.get(sheet.number)
         painted = ink(seen.ink.width, seen.ink.height, seen.ink.bits, points=seen.width) if seen and seen.ink else None
-        for said, x0, top, x1, bottom, size, line in sheet.words:
+        for said, x0, top, x1, bottom, size, line, unknown in sheet.words:
             word = Word(page=sheet.number, text=said, bbox=(x0, top, x1, bottom), size=size, line=line)
-            shown = painted is None or painted.shows(word.bbox)
-            if not shown and not any(letter.isalnum() for letter in said):
+            spells = any(letter.isalnum() for letter in said)
+            shown = painted is None or (painted.shows if spells else painted.paints)(word.bbox)
+            if not shown and not spells:
                 continue  # a row of underscores has hardly any ink, and says nothing
-            (tiny if word.tiny else visible if shown else hidden).append(word)
-    return tuple(visible), tuple(hidden), tuple(tiny)
+            (tiny if word.tiny else visible if shown else undrawn if unknown else hidden).append(word)
+    return tuple(visible), tuple(hidden), tuple(tiny), tuple(undrawn)
 
 
 def _painted(pdfium: Answer, visible: Sequence[Word]) -> bool:

@@ -10,6 +10,8 @@ from grader.report.pictures import unpacked
 MOST_PIXELS = 5_000_000
 LEAST_SHARE = 0.02  # of a word's box; a light face of 7 points covers 0.08 and more
 LEAST_PIXELS = 2
+MOST_PARTS = 64
+SEEN_PARTS = 0.6  # of a word's length; one letter that is seen does not vouch for the white ones behind it
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,24 @@ class Ink:
         area = max((x1 - x0) * (bottom - top), 1.0)
         return painted / area if painted >= LEAST_PIXELS else 0.0
 
-    def shows(self, box: Box) -> bool:
-        """Whether a reader sees a word in this box."""
+    def paints(self, box: Box) -> bool:
+        """Whether a reader sees anything in this box."""
         return self.share(box) >= LEAST_SHARE
+
+    def shows(self, box: Box) -> bool:
+        """Whether a reader sees a word in this box: most of its length is painted, not only its first letter."""
+        seen = [self.paints(part) for part in _parts(box)]
+        return self.paints(box) and sum(seen) >= SEEN_PARTS * len(seen)
+
+
+def _parts(box: Box) -> list[Box]:
+    """Cut a box along its longer side into squares, about a letter or two each."""
+    x0, top, x1, bottom = box
+    wide, high = max(x1 - x0, 0.1), max(bottom - top, 0.1)
+    count = min(max(round(max(wide, high) / min(wide, high)), 1), MOST_PARTS)
+    if wide >= high:
+        return [(x0 + wide * k / count, top, x0 + wide * (k + 1) / count, bottom) for k in range(count)]
+    return [(x0, top + high * k / count, x1, top + high * (k + 1) / count) for k in range(count)]
 
 
 def ink(width: int, height: int, bits: str, *, points: float) -> Ink | None:

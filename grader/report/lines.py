@@ -159,12 +159,18 @@ def _area(word: Word) -> float:
 
 
 def sheet_problems(
-    visible: Sequence[Word], *, hidden: Iterable[Word], tiny: Iterable[Word], piled: Iterable[Word]
+    visible: Sequence[Word],
+    *,
+    hidden: Iterable[Word],
+    tiny: Iterable[Word],
+    piled: Iterable[Word],
+    undrawn: Iterable[Word],
 ) -> list[Problem]:
     """Say what was hidden or small, with an excerpt for the teacher; no accusation is meant."""
     found = [
         *_excerpts("hidden-text", hidden),
         *_excerpts("tiny-text", tiny),
+        *_excerpts("font-missing", undrawn),
         *_excerpts("overlapping-text", sorted(piled, key=lambda word: (word.page, word.line, word.bbox))),
     ]
     letters = sum(len(word.text) for word in visible)

@@ -5,6 +5,7 @@ own, since either may abort on a hostile file. It imports nothing of the grader 
 
 ENGINE is `pdfium` (text, pictures and what is really painted), `pdfplumber` (text) or `pdfplumber-count` (pages only).
 Boxes are `left, top, right, bottom` in points from the top left corner of the page as it is shown.
+The last item of a word says that its font is neither in the file nor on this machine, which therefore cannot draw it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ GLYPHS_READ = 40_000  # a dense page of Chinese holds 2,000
 WORDS_KEPT = 8_000
 OUTPUT_BYTES = 3_500_000
 INK_SCALE = 100 / 72
+STAND_IN_BYTES = 1_000_000  # fonts that pdfium brings are smaller and hold no Chinese; those that hold it are larger
+BEYOND_LATIN = 0x0250
+HAN = frozenset((*range(0x2E80, 0x2FE0), *range(0x3400, 0xA000)))
+HAN_TOGETHER = 4  # in one word, since no letter may vouch for many others that they are seen
 INK_PIXELS = 4_000_000  # a poster is rendered coarser, never larger
 INK_CHANGE = 40  # of 255; below it is antialiasing
 PICTURED = 3  # pages that a reader is shown small, with the evidence boxed
@@ -34,7 +39,7 @@ FORM_DEPTH = 8
 OBJECTS_READ = 50_000
 
 Json = dict[str, Any]
-Word = tuple[str, float, float, float, float, float, int]
+Word = tuple[str, float, float, float, float, float, int, bool]
 
 
 def main(argv: list[str]) -> int:
@@ -133,15 +138,15 @@ def _pdfium_words(page: Any, raw: Any, place: Callable[..., Any]) -> tuple[list[
     words: list[Word] = []
     letters: list[str] = []
     boxes: list[tuple[float, float, float, float]] = []
-    size, line = 0.0, 0
+    size, line, undrawn = 0.0, 0, False
 
     def close() -> None:
         if letters and boxes:
-            words.append(_word("".join(letters), boxes, size, line))
+            words.append(_word("".join(letters), boxes, size, line, undrawn=undrawn))
         letters.clear()
         boxes.clear()
 
-    for letter, box, glyph_size in _glyphs(text_page.raw, min(count, GLYPHS_READ), raw):
+    for letter, box, glyph_size, unknown in _glyphs(text_page.raw, min(count, GLYPHS_READ), raw):
         if letter in "\r\n":
             close()
             line += letter == "\n"
@@ -152,18 +157,22 @@ def _pdfium_words(page: Any, raw: Any, place: Callable[..., Any]) -> tuple[list[
             if boxes and _far(boxes[-1], placed, LINE_JUMP * max(size, glyph_size)):
                 close()  # the engine joins a word that is hyphenated at a line's end
                 line += 1
+            if len(letters) >= HAN_TOGETHER and HAN.issuperset(map(ord, (*letters[-HAN_TOGETHER:], letter))):
+                close()
             letters.append(letter)
             boxes.append(placed)
             size = glyph_size if len(letters) == 1 else max(size, glyph_size)
+            undrawn = unknown or (undrawn and len(letters) > 1)
             if len(letters) >= 200:
                 close()
     close()
     return words[:WORDS_KEPT], count > GLYPHS_READ or len(words) > WORDS_KEPT
 
 
-def _glyphs(text_page: Any, count: int, raw: Any) -> Iterator[tuple[str, Any, float]]:
+def _glyphs(text_page: Any, count: int, raw: Any) -> Iterator[tuple[str, Any, float, bool]]:
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
     matrix = raw.FS_MATRIX()
+    fonts: dict[Any, bool] = {}
     high = 0
     for index in range(count):
         code = raw.FPDFText_GetUnicode(text_page, index)
@@ -177,23 +186,44 @@ def _glyphs(text_page: Any, count: int, raw: Any) -> Iterator[tuple[str, Any, fl
         if letter == "\0":
             letter = "\ufffd"
         if not raw.FPDFText_GetCharBox(text_page, index, left, right, bottom, top):
-            yield letter, None, 0.0
+            yield letter, None, 0.0, False
             continue
         box = (left.value, bottom.value, right.value, top.value)
         size = raw.FPDFText_GetFontSize(text_page, index)
         if raw.FPDFText_GetMatrix(text_page, index, matrix):
             size *= math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c))
-        yield letter, box if all(map(math.isfinite, box)) else None, size
+        undrawn = code >= BEYOND_LATIN and _stands_in(text_page, index, raw, fonts)
+        yield letter, box if all(map(math.isfinite, box)) else None, size, undrawn
+
+
+def _stands_in(text_page: Any, index: int, raw: Any, known: dict[Any, bool]) -> bool:
+    """Say whether a glyph's font is not in the file, and what stands in for it has no such glyphs."""
+    thing = raw.FPDFText_GetTextObject(text_page, index)
+    font = raw.FPDFTextObj_GetFont(thing) if thing else None
+    if not font:
+        return False
+    place = ctypes.addressof(font.contents)
+    if place not in known:
+        size = ctypes.c_size_t()
+        raw.FPDFFont_GetFontData(font, None, 0, size)
+        known[place] = raw.FPDFFont_GetIsEmbedded(font) == 0 and size.value < STAND_IN_BYTES
+    return known[place]
 
 
 def _far(before: tuple[float, ...], after: tuple[float, ...], distance: float) -> bool:
     return abs(after[0] - before[2]) > distance or abs(after[1] - before[1]) > distance
 
 
-def _word(text: str, boxes: list[tuple[float, float, float, float]], size: float, line: int) -> Word:
+def _word(
+    text: str, boxes: list[tuple[float, float, float, float]], size: float, line: int, *, undrawn: bool = False
+) -> Word:
+    x0, top, x1, bottom = (round(max(-1e6, min(1e6, side)), 1) for side in _around(boxes))
+    return (text, x0, top, x1, bottom, round(min(size, 1e4), 1), line, undrawn)
+
+
+def _around(boxes: list[tuple[float, float, float, float]]) -> tuple[float, float, float, float]:
     x0, top, x1, bottom = zip(*boxes, strict=True)
-    sides = (min(x0), min(top), max(x1), max(bottom))
-    return (text, *(round(max(-1e6, min(1e6, side)), 1) for side in sides), round(min(size, 1e4), 1), line)
+    return min(x0), min(top), max(x1), max(bottom)
 
 
 def _objects(page: Any, raw: Any, place: Callable[..., Any]) -> tuple[float, float]:
