@@ -36,11 +36,22 @@ def test_each_folder_is_a_student_in_the_order_of_names(tmp_path: Path) -> None:
 
 def test_files_beside_the_folders_belong_to_nobody_and_are_told(tmp_path: Path) -> None:
     _student(tmp_path / "b1", "hw.ipynb")
-    (tmp_path / "lost.ipynb").touch()
-    (tmp_path / "expected.toml").touch()
+    for name in ("lost.ipynb", "b2.ZIP", "expected.toml"):
+        (tmp_path / name).touch()
 
     assert len(intake.folder(tmp_path)) == 1
-    assert intake.strays(tmp_path) == ("lost.ipynb",)
+    assert intake.strays(tmp_path) == ("b2.ZIP", "lost.ipynb")
+
+
+def test_folders_that_are_passed_over_are_told_where_they_may_be_a_students(tmp_path: Path) -> None:
+    _student(tmp_path / "b1", "hw.ipynb")
+    _student(tmp_path / ".b2", "hw/hw.ipynb")
+    _student(tmp_path / ".idea", "workspace.xml")
+    _student(tmp_path / ".ipynb_checkpoints", "hw.ipynb")
+    (tmp_path / "b3").symlink_to(tmp_path / "b1")
+
+    assert [submission.student for submission in intake.folder(tmp_path)] == ["b1"]
+    assert intake.passed_over(tmp_path) == (".b2", "b3")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +162,38 @@ def test_a_link_is_never_followed(tmp_path: Path) -> None:
 
     assert submission.notebook is None
     assert [p.id for p in submission.problems] == ["intake.notebook-link"]
+
+
+@pytest.mark.parametrize("folder", [".ipynb_checkpoints", "."], ids=["hidden", "beside"])
+def test_a_copy_that_jupyter_made_goes_to_a_person_where_there_is_no_notebook(tmp_path: Path, folder: str) -> None:
+    _student(tmp_path / "b1", f"{folder}/hw-checkpoint.ipynb", "r.pdf")
+
+    submission = _only(tmp_path)
+
+    assert (submission.notebook, submission.report) == (None, "r.pdf")
+    assert [p.id for p in submission.problems] == ["intake.notebook-copy"]
+
+
+def test_a_folder_that_is_a_link_is_no_missing_hand_in(tmp_path: Path) -> None:
+    _student(tmp_path / "elsewhere", "hw.ipynb")
+    _student(tmp_path / "in" / "b1", "r.pdf")
+    (tmp_path / "in" / "b1" / "hw").symlink_to(tmp_path / "elsewhere")
+
+    assert [p.id for p in _only(tmp_path / "in").problems] == ["intake.notebook-link"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["1/2/3/4/5/hw.ipynb"], [*(f"{number:04}.txt" for number in range(intake.MAX_FILES)), "hw.ipynb"]],
+    ids=["deep", "many"],
+)
+def test_a_file_beyond_what_is_looked_through_is_not_called_missing(tmp_path: Path, names: list[str]) -> None:
+    _student(tmp_path / "b1", "0.pdf", *names)
+
+    submission = _only(tmp_path)
+
+    assert submission.report == "0.pdf"
+    assert [p.id for p in submission.problems] == ["intake.notebook-more"]
 
 
 def test_the_digest_is_of_the_content_not_of_the_name(tmp_path: Path) -> None:

@@ -134,7 +134,10 @@ def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> t
             log(f"left out, since it holds results: {submission.root}")
     strays = intake.strays(folder)
     if strays:
-        log(f"left out, since each student needs a folder: {', '.join(strays)}")
+        log(f"left out, since each student needs a folder: {', '.join(map(feedback.safe, strays))}")
+    passed_over = intake.passed_over(folder)
+    if passed_over:
+        log(f"left out, since these folders are links or hidden: {', '.join(map(feedback.safe, passed_over))}")
     if not submissions:
         raise Stop(
             "there are no submissions in this folder",

@@ -9,9 +9,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grader.model import GraderError, Message, Part, Submission, message
+from msgspec.structs import replace
 
-IGNORED_FOLDERS = {"__MACOSX", ".ipynb_checkpoints", ".git", "__pycache__", ".venv", "node_modules"}
+from grader.model import GraderError, Message, Part, Record, Submission, message
+
+CHECKPOINTS = ".ipynb_checkpoints"
+IGNORED_FOLDERS = {"__MACOSX", CHECKPOINTS, ".git", "__pycache__", ".venv", "node_modules"}
 IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "feedback.html"}
 MAX_FILES = 2000
 MAX_DEPTH = 4
@@ -25,6 +28,20 @@ LOOKALIKES: dict[Part, tuple[str, ...]] = {
 }
 DRAFTS = ("untitled", "scratch", "draft", "test", "backup", "old", "副本", "草稿", "測試", "备份", "備份")
 SUFFIX: dict[Part, str] = {"notebook": ".ipynb", "report": ".pdf"}
+
+
+class _Walk(Record, frozen=True, kw_only=True):
+    """What lies below a student's folder: the files, links among them, and what may hide others.
+
+    `closed` folders cannot be opened, `linked` ones are not followed, `copies` are notebooks that Jupyter saved by
+    itself, and `more` says that there are files beyond what is looked through.
+    """
+
+    files: tuple[Path, ...] = ()
+    closed: tuple[str, ...] = ()
+    linked: tuple[Path, ...] = ()
+    copies: tuple[Path, ...] = ()
+    more: bool = False
 
 
 def folder(path: Path, *, handed_out: str = "") -> tuple[Submission, ...]:
@@ -43,8 +60,19 @@ def folder(path: Path, *, handed_out: str = "") -> tuple[Submission, ...]:
 
 
 def strays(path: Path) -> tuple[str, ...]:
-    """List notebooks and PDFs that lie beside the students' folders and belong to nobody."""
-    return tuple(sorted(p.name for p in path.iterdir() if p.is_file() and p.suffix.lower() in SUFFIX.values()))
+    """List notebooks, PDFs and archives that lie beside the students' folders and belong to nobody."""
+    kinds = (*SUFFIX.values(), *ARCHIVES)
+    return tuple(sorted(p.name for p in path.iterdir() if p.is_file() and p.name.lower().endswith(kinds)))
+
+
+def passed_over(path: Path) -> tuple[str, ...]:
+    """List folders that look like a student's and are not graded: links, and hidden ones that hold homework."""
+    folders = [p for p in path.iterdir() if p.is_dir() and p.name not in IGNORED_FOLDERS]
+    return tuple(sorted(p.name for p in folders if p.is_symlink() or (_ignored(p) and _holds_homework(p))))
+
+
+def _holds_homework(folder: Path) -> bool:
+    return any(path.suffix.lower() in SUFFIX.values() for path in _walk(folder).files)
 
 
 def files(paths: Sequence[Path], *, handed_out: str = "") -> Submission:
@@ -97,21 +125,21 @@ def _own_folder(root: Path, handed_out: bytes) -> Submission:
 
 
 def _submission(student: str, root: Path, handed_out: bytes = b"") -> Submission:
-    found, closed = _walk(root)
-    if closed:
-        names = ", ".join(closed[:5])
+    seen = _walk(root)
+    if seen.closed:
+        names = ", ".join(seen.closed[:5])
         problems = tuple(message(f"intake.{part}-closed", files=names) for part in SUFFIX)
         return Submission(student=student, root=str(root), problems=problems)
-    found = _without_untouched(found, handed_out)
-    notebook, notebook_problem = _choose("notebook", found, root)
-    report, report_problem = _choose("report", found, root)
+    seen = replace(seen, files=_without_untouched(seen.files, handed_out))
+    notebook, notebook_problem = _choose("notebook", seen, root)
+    report, report_problem = _choose("report", seen, root)
     chosen = [p for p in (notebook, report) if p is not None]
     return Submission(
         student=student,
         root=str(root),
         notebook=_relative(notebook, root),
         report=_relative(report, root),
-        files=tuple(str(p.relative_to(root)) for p in found),
+        files=tuple(str(p.relative_to(root)) for p in seen.files),
         digest=_digest(chosen),
         received=_received(chosen),
         problems=tuple(p for p in (notebook_problem, report_problem) if p is not None),
@@ -130,11 +158,11 @@ def _ignored(path: Path) -> bool:
     return path.name in IGNORED_FOLDERS or path.name in IGNORED_FILES or path.name.startswith((".", "~$"))
 
 
-def _without_untouched(found: list[Path], handed_out: bytes) -> list[Path]:
+def _without_untouched(found: tuple[Path, ...], handed_out: bytes) -> tuple[Path, ...]:
     """Leave out copies of the handed-out notebook, unless there is no other notebook."""
     notebooks = [path for path in found if path.suffix.lower() == SUFFIX["notebook"]]
     untouched = [path for path in notebooks if handed_out and _same(path, handed_out)]
-    return [path for path in found if path not in untouched] if len(untouched) < len(notebooks) else found
+    return tuple(path for path in found if path not in untouched) if len(untouched) < len(notebooks) else found
 
 
 def _same(path: Path, content: bytes) -> bool:
@@ -147,26 +175,40 @@ def _same(path: Path, content: bytes) -> bool:
         return False
 
 
-def _walk(root: Path) -> tuple[list[Path], list[str]]:
-    """List the files below a student's folder, links included but never followed, and the folders that are closed."""
-    found: list[Path] = []
+def _walk(root: Path) -> _Walk:
+    """Look through a student's folder; links are listed but never followed."""
+    files: list[Path] = []
     closed: list[str] = []
+    linked: list[Path] = []
+    copies: list[Path] = []
+    more = False
 
     def note(error: OSError) -> None:
         closed.append(Path(error.filename).name)
 
     for here, folders, names in os.walk(root, followlinks=False, onerror=note):
-        depth = len(Path(here).relative_to(root).parts)
-        folders[:] = sorted(n for n in folders if depth < MAX_DEPTH and not _ignored(Path(n)))
-        found += [Path(here, n) for n in sorted(names) if not _ignored(Path(n))]
-        if len(found) > MAX_FILES:
+        inside = [Path(here, n) for n in sorted(folders)]
+        copies += [copy for p in inside if p.name == CHECKPOINTS for copy in _notebooks(p)]
+        inside = [p for p in inside if not _ignored(p)]
+        linked += [p for p in inside if p.is_symlink()]
+        is_deep = len(Path(here).relative_to(root).parts) >= MAX_DEPTH
+        folders[:] = [] if is_deep else [p.name for p in inside]
+        files += [Path(here, n) for n in sorted(names) if not _ignored(Path(n))]
+        more = more or (is_deep and bool(inside)) or len(files) > MAX_FILES
+        if len(files) > MAX_FILES:
             break
-    return found[:MAX_FILES], closed
+    return _Walk(
+        files=tuple(files[:MAX_FILES]), closed=tuple(closed), linked=tuple(linked), copies=tuple(copies), more=more
+    )
 
 
-def _choose(part: Part, found: Sequence[Path], root: Path) -> tuple[Path | None, Message | None]:
+def _notebooks(folder: Path) -> list[Path]:
+    return [] if folder.is_symlink() else sorted(folder.glob("*" + SUFFIX["notebook"]))
+
+
+def _choose(part: Part, seen: _Walk, root: Path) -> tuple[Path | None, Message | None]:
     """Choose the one file of its kind; where several remain a person chooses."""
-    of_kind = [p for p in found if p.suffix.lower() == SUFFIX[part] and not p.stem.endswith("-checkpoint")]
+    of_kind = [p for p in seen.files if p.suffix.lower() == SUFFIX[part] and not _is_copy(p)]
     files = [p for p in of_kind if p.is_file() and not p.is_symlink()]
     if len(files) > 1:
         files = _likely(files)
@@ -174,12 +216,25 @@ def _choose(part: Part, found: Sequence[Path], root: Path) -> tuple[Path | None,
         return files[0], None
     if files:
         return None, message(f"intake.{part}-several", files=_names(files, root))
-    if of_kind:
-        return None, message(f"intake.{part}-link", files=_names(of_kind, root))
-    others = [p for p in found if p.name.lower().endswith(LOOKALIKES[part])]
+    return None, _why_none(part, seen, root, links=(*of_kind, *seen.linked))
+
+
+def _why_none(part: Part, seen: _Walk, root: Path, *, links: Sequence[Path]) -> Message | None:
+    """What may be the file all the same, or hide it; nothing where it was plainly not handed in."""
+    if links:
+        return message(f"intake.{part}-link", files=_names(links, root))
+    others = [p for p in seen.files if p.name.lower().endswith(LOOKALIKES[part])]
     if others:
-        return None, message(f"intake.{part}-other", files=_names(others, root))
-    return None, None
+        return message(f"intake.{part}-other", files=_names(others, root))
+    copies = [*(p for p in seen.files if _is_copy(p)), *seen.copies]
+    if part == "notebook" and copies:
+        return message("intake.notebook-copy", files=_names(copies, root))
+    return message(f"intake.{part}-more", files=MAX_FILES, levels=MAX_DEPTH) if seen.more else None
+
+
+def _is_copy(path: Path) -> bool:
+    """Whether Jupyter saved this notebook by itself."""
+    return path.suffix.lower() == SUFFIX["notebook"] and path.stem.endswith("-checkpoint")
 
 
 def _likely(files: Sequence[Path]) -> list[Path]:
