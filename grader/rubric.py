@@ -72,8 +72,16 @@ class RubricError(GraderError):
         return (RubricError, (self.mistakes,), {"where": self.where})
 
 
-def load(text: str, *, read: Callable[[str], str], where: str = "rubric.toml") -> Rubric:
+def load(
+    text: str,
+    *,
+    read: Callable[[str], str],
+    read_notebook: Callable[[str], str] | None = None,
+    where: str = "rubric.toml",
+) -> Rubric:
     """Read a rubric from its text; `read(name)` returns the text of a file beside it.
+
+    `read_notebook` does so for the handed-out notebook, and raises `GraderError` where it is none.
 
     Raises:
         RubricError: with every mistake found.
@@ -88,11 +96,11 @@ def load(text: str, *, read: Callable[[str], str], where: str = "rubric.toml") -
     if not isinstance(title, str) or not title:
         mistakes.add("a rubric needs a `title`", "$.title")
     criteria = _criteria(table.get("criterion", []), mistakes)
-    gather = _gather(table.get("gather", {}), read, mistakes)
+    gather = _gather(table.get("gather", {}), read_notebook or read, mistakes)
     topics = _topics(table.get("topics"), read, mistakes)
     assignment = _read(table.get("assignment"), read, "$.assignment", mistakes)
     if mistakes.found or topics is None:
-        raise RubricError(tuple(mistakes.found), where=where)
+        raise RubricError(mistakes.told(), where=where)
     judged = to_json({"title": title, "criteria": criteria, "topics": topics, "assignment": assignment})
     return Rubric(
         title=title,
@@ -154,11 +162,15 @@ class _Mistakes:
 
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()
-        self.found: list[str] = []
+        self.found: list[tuple[int, str]] = []
 
     def add(self, what: str, place: str) -> None:
         line = self._line(place)
-        self.found.append(f"line {line}: {what} (at {place})" if line else f"{what} (at {place})")
+        self.found.append((line or 0, f"line {line}: {what} (at {place})" if line else f"{what} (at {place})"))
+
+    def told(self) -> tuple[str, ...]:
+        """All of them in the order of the file."""
+        return tuple(said for _, said in sorted(self.found, key=lambda mistake: mistake[0]))
 
     def unknown(self, table: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
         for key in table:
@@ -250,7 +262,9 @@ def _params(check: str, params: Mapping[str, Any], place: str, mistakes: _Mistak
         try:
             checked[name] = msgspec.convert(params[name], kinds[name])
         except msgspec.ValidationError as error:
-            mistakes.add(f"`{name}`: {error}", f"{place}.{name}")
+            known = typing.get_args(kinds[name]) if typing.get_origin(kinds[name]) is typing.Literal else ()
+            why = f"there are {', '.join(known)}, but not {params[name]!r}" if known else error
+            mistakes.add(f"`{name}`: {why}", f"{place}.{name}")
     return dict(sorted(checked.items()))
 
 
@@ -299,10 +313,13 @@ def _read(name: object, read: Callable[[str], str], place: str, mistakes: _Mista
         return ""
     try:
         return read(name)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        mistakes.add(f"cannot read `{name}`: {reason}", place)
-        return ""
+    except OSError as error:
+        mistakes.add(f"cannot read `{name}`: {error.strerror}", place)
+    except UnicodeDecodeError:
+        mistakes.add(f"cannot read `{name}`: it is not UTF-8 text", place)
+    except GraderError as error:
+        mistakes.add(f"`{name}` cannot be used: {error.message}", place)
+    return ""
 
 
 def _topics(name: object, read: Callable[[str], str], mistakes: _Mistakes) -> coverage_.Topics | None:

@@ -284,13 +284,14 @@ def test_the_limits_of_the_command_line_reach_the_child(
         return child(job, seconds=seconds)
 
     hand_in(here)
-    (here / "base.ipynb").write_text("the handed-out text", encoding="utf-8")
+    handed_out = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    (here / "base.ipynb").write_text(handed_out, encoding="utf-8")
     monkeypatch.setattr(pipeline, "_ask", ask)
     run("check", NOTEBOOK, "--cell-seconds", "7", "--memory-mb", "512", "--base", "base.ipynb")
 
     gather = next(job.gather for job in jobs if job.submission.student)  # the other job runs the base notebook
     assert (gather.limits.cell_seconds, gather.limits.notebook_seconds, gather.limits.memory_mb) == (7, 300, 512)
-    assert gather.base == "the handed-out text"
+    assert gather.base == handed_out
 
 
 # -- grade -----------------------------------------------------------------------------------------
@@ -515,6 +516,30 @@ def test_a_file_that_is_no_text_is_named(
 
     assert cli.run(list(arguments)) == USAGE
     assert capfd.readouterr().err == "error: this is not UTF-8 text\nwhere: bad\n"
+
+
+@pytest.mark.parametrize("text", ["", "not JSON", "[1]"], ids=["empty", "other", "no-cells"])
+def test_a_handed_out_notebook_that_is_none_is_refused_before_anything_runs(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str], text: str
+) -> None:
+    hand_in(here / "class" / "b1")
+    (here.parent / "base.ipynb").write_text(text, encoding="utf-8")
+    (here.parent / "with-base.toml").write_text(f'{RUBRIC}[gather]\nbase = "base.ipynb"\n', encoding="utf-8")
+
+    assert run("grade", "class", "--base", "../base.ipynb") == USAGE
+    assert "where: ../base.ipynb" in capfd.readouterr().err
+    assert cli.run(["rubric", "validate", "../with-base.toml"]) == USAGE
+    assert "no handed-out notebook" in capfd.readouterr().err
+    assert not child.asked
+
+
+def test_a_rubric_that_may_not_be_read_is_wrong_usage(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with mock.patch.object(Path, "read_text", side_effect=PermissionError(13, "Permission denied")):
+        assert cli.run(["rubric", "validate", "../rubric.toml"]) == USAGE
+
+    assert capfd.readouterr().err == "error: cannot be read: Permission denied\nwhere: ../rubric.toml\n"
 
 
 def test_the_rubric_as_json_has_everything_a_program_needs(capfd: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
         ('topic = "sgd"', 'topic = "sgd"\nthin = 1.5', "thin"),
         ("limit = 3", 'limit = "3"', "limit"),
         ("limit = 3", "limits = 3", "did you mean `limit`?"),
-        ('topic = "sgd"', 'topic = "adam"', "topic"),
+        ('topic = "sgd"', 'topic = "adam"', "there are sgd, momentum, adagrad, rmsprop, but not 'adam'"),
         ('topic = "sgd"\n', "", "needs `topic`"),
         ('id = "losses"', 'id = "updates"', "used twice"),
         ('id = "losses"', 'id = "lösses/../x"', "must be a word"),
@@ -90,6 +90,16 @@ def test_a_mistake_is_told_in_words_that_lead_to_it(old: str, new: str, told: st
 )
 def test_a_rubric_that_is_none_is_told(text: str) -> None:
     assert _mistakes(text)
+
+
+def test_the_mistakes_are_told_in_the_order_of_the_file() -> None:
+    wrong = TEXT.replace("points = 5", "points = 0").replace("cell_seconds = 120", "cell_seconds = -1")
+    wrong = wrong.replace("processes = 64", "processes = 1.5").replace('topics = "topics.toml"', 'topics = "no.toml"')
+
+    lines = [int(mistake.split(":")[0].removeprefix("line ")) for mistake in _mistakes(wrong)]
+
+    assert len(lines) == 8
+    assert lines == sorted(lines)
 
 
 def test_passages_of_the_assignment_are_shown_and_cost_nothing() -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from grader import feedback, sandbox
+from grader import feedback, notebook, sandbox
 from grader import rubric as rubrics
 from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
 from grader.cli.options import DEFAULT, LEVELS
-from grader.model import Isolation
+from grader.model import GraderError, Isolation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,11 +29,17 @@ def read_rubric(name: str, *, base: Path | None = None, limits: Mapping[str, flo
     """
     file, folder = _place(name)
     with stops(USAGE):
-        rubric = rubrics.load(read_text(file), read=lambda other: _beside(folder, other), where=str(file))
+        rubric = rubrics.load(
+            read_text(file),
+            read=lambda other: _beside(folder, other),
+            read_notebook=lambda other: _notebook(_beside(folder, other)),
+            where=str(file),
+        )
     given = {limit: value for limit, value in (limits or {}).items() if value is not None}
     gather = replace(rubric.gather, limits=replace(rubric.gather.limits, **given))
     if base is not None:
-        gather = replace(gather, base=read_text(base))
+        with stops(USAGE):
+            gather = replace(gather, base=_notebook(read_text(base), where=str(base)))
     return replace(rubric, gather=gather)
 
 
@@ -48,6 +54,17 @@ def read_text(path: Path | Traversable) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise Stop("this is not UTF-8 text", where=str(path)) from error
+    except OSError as error:
+        raise Stop(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _notebook(text: str, *, where: str = "") -> str:
+    """The text of the handed-out notebook, held to be one before a class is measured against it."""
+    try:
+        notebook.parse(text)
+    except GraderError as error:
+        raise GraderError(f"this is no handed-out notebook: {error.message}", where=where) from error
+    return text
 
 
 def _beside(folder: Traversable, name: str) -> str:
