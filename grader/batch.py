@@ -25,6 +25,10 @@ Item = TypeVar("Item")
 Out = TypeVar("Out")
 
 
+class Preparing(Record, frozen=True, kw_only=True):
+    """The handed-out notebook is being run, once for all batches of a folder."""
+
+
 class Started(Record, frozen=True, kw_only=True):
     """A submission's facts are being gathered."""
 
@@ -38,6 +42,8 @@ class Graded(Record, frozen=True, kw_only=True):
     evidence: Evidence
     known: bool
 
+
+Event = Preparing | Started | Graded
 
 _PATIENCE_SECONDS = 0.05
 Unit = tuple[str, tuple[Submission, ...]]
@@ -65,7 +71,7 @@ def grade(
     store: Store,
     isolation: Isolation,
     jobs: int = 1,
-    on_event: Callable[[Started | Graded], None] = lambda _: None,
+    on_event: Callable[[Event], None] = lambda _: None,
     examine: Examine = pipeline.examine,
     base: Base = pipeline.base_matches,
 ) -> None:
@@ -81,7 +87,7 @@ def grade(
     keys = {submission.student: key for key, members in units for submission in members}
     store.begin([(submission.student, keys[submission.student]) for submission in submissions], rubric=rubric.digest)
     stopping = threading.Event()
-    handed_out = _handed_out(rubric.gather, store=store, isolation=isolation, base=base)
+    handed_out = _handed_out(rubric.gather, store=store, isolation=isolation, base=base, on_event=on_event)
 
     def gathered(key: str, submission: Submission) -> Evidence:
         try:
@@ -171,7 +177,7 @@ def map_local(
             events.put(("error", error))
         events.put(("end", None))
 
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(max(1, jobs))]
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(max(1, min(jobs, len(waiting))))]
     for thread in threads:
         thread.start()
     try:
@@ -218,13 +224,17 @@ def _units(submissions: Iterable[Submission], gather: Gather, isolation: Isolati
     return list(units.items())
 
 
-def _handed_out(gather: Gather, *, store: Store, isolation: Isolation, base: Base) -> tuple[Match, ...]:
+def _handed_out(
+    gather: Gather, *, store: Store, isolation: Isolation, base: Base, on_event: Callable[[Preparing], None]
+) -> tuple[Match, ...]:
     """What the handed-out notebook does, gathered once for all batches of this folder."""
     blank = Submission(student="", root="", asked=("notebook",))
     key = _key(blank, gather, isolation)
     known = store.evidence(key)
     if known is not None:
         return known.matches
+    if gather.base:
+        on_event(Preparing())
     matches = base(_patient(gather), isolation=isolation)
     store.keep_evidence(key, Evidence(submission=blank, isolation=isolation, matches=matches))
     return matches

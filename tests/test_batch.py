@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from grader import batch, pipeline
-from grader.batch import Graded, Started
+from grader.batch import Event, Graded, Preparing
 from grader.coverage import Topics
 from grader.model import (
     CellRun,
@@ -83,8 +83,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def grade(
     names: list[Submission], store: Store, examine: Fake, *, rubric: Rubric = RUBRIC, jobs: int = 1
-) -> list[Started | Graded]:
-    events: list[Started | Graded] = []
+) -> list[Event]:
+    events: list[Event] = []
     batch.grade(
         names,
         rubric=rubric,
@@ -107,7 +107,8 @@ def test_everyone_is_graded_and_each_step_is_told(store: Store) -> None:
 
     assert verdicts(store) == {"b1": Verdict.PASS, "b2": Verdict.PASS}
     assert [
-        (type(e).__name__, e.student if isinstance(e, Started) else e.grade.submission.student) for e in events
+        (type(e).__name__, e.grade.submission.student if isinstance(e, Graded) else getattr(e, "student", ""))
+        for e in events
     ] == [
         ("Started", "b1"),
         ("Graded", "b1"),
@@ -215,7 +216,7 @@ def test_events_are_told_in_the_callers_thread(store: Store) -> None:
 def test_an_interruption_keeps_what_is_done_and_begins_nothing_new(store: Store) -> None:
     fake = Fake()
 
-    def interrupt(event: Started | Graded) -> None:
+    def interrupt(event: Event) -> None:
         if isinstance(event, Graded):
             raise KeyboardInterrupt
 
@@ -240,7 +241,7 @@ def test_an_interruption_breaks_off_what_is_under_way_and_holds_it_against_nobod
         assert killed.wait(10)
         return Evidence(submission=submission, fault=Fault(stage="submission", traceback="exit code -9"))
 
-    def interrupt(event: Started | Graded) -> None:
+    def interrupt(event: Event) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -278,7 +279,7 @@ def test_stopping_kills_the_child_of_a_submission(monkeypatch: pytest.MonkeyPatc
 def test_a_store_that_cannot_be_written_stops_the_batch_with_its_error(tmp_path: Path) -> None:
     with open_store(tmp_path / "grades.sqlite") as store:
 
-        def close(event: Started | Graded) -> None:
+        def close(event: Event) -> None:
             store.close()
 
         with pytest.raises(GraderError, match="database"):
@@ -301,12 +302,20 @@ def test_the_handed_out_notebook_runs_once_for_all_batches(store: Store) -> None
         return (Match(cell=2, names=("b", "w"), steps=10, verdict="matches"),)
 
     rubric = replace(RUBRIC, gather=Gather(base="the text"))
+    events: list[Event] = []
     for names in (["b1"], ["b1", "b2"]):
         batch.grade(
-            [student(name) for name in names], rubric=rubric, store=store, isolation=JAIL, examine=Fake(), base=base
+            [student(name) for name in names],
+            rubric=rubric,
+            store=store,
+            isolation=JAIL,
+            on_event=events.append,
+            examine=Fake(),
+            base=base,
         )
 
     assert runs == ["the text"]
+    assert [isinstance(event, Preparing) for event in events] == [True, *[False] * (len(events) - 1)]
     assert [len(e.base_matches) for _, e in store.graded()] == [1, 1]
 
 
@@ -338,6 +347,15 @@ def test_map_local_hands_on_whatever_the_work_raises() -> None:
 
     with pytest.raises(IndexError):
         list(batch.map_local(work, range(5), jobs=2))
+
+
+def test_map_local_begins_no_more_threads_than_there_are_items() -> None:
+    def work(item: int) -> Iterator[int]:
+        yield threading.active_count()
+
+    before = threading.active_count()
+
+    assert max(batch.map_local(work, range(2), jobs=1000)) <= before + 2
 
 
 def test_map_local_without_items_ends() -> None:

@@ -127,6 +127,9 @@ NOTEBOOK = "gradient descent.ipynb"
         (_nothing, ("check",), NOTHING),
         (_nothing, ("check", "missing.ipynb"), USAGE),
         (_nothing, ("check", "--no-such-option"), USAGE),
+        (_notebook("ok"), ("check", NOTEBOOK, "--fail-under", "nan"), USAGE),
+        (_notebook("ok"), ("check", NOTEBOOK, "--cell-seconds", "nan"), USAGE),
+        (_notebook("ok"), ("check", NOTEBOOK, "--notebook-seconds", "inf"), USAGE),
         (_nothing, ("no-such-command",), USAGE),
         (_class("ok", "error"), ("grade", "class"), 0),
         (_class("ok", "fault"), ("grade", "class"), UNDECIDED),
@@ -346,7 +349,7 @@ def test_a_fault_is_told_with_its_error_and_costs_nothing(
     said = capfd.readouterr()
     value = json.loads((here / "results/grades.jsonl").read_text(encoding="utf-8").splitlines()[0])
 
-    assert "[1/2] b0  0 of 10, 0 s; the grader broke (notebook: KeyError: 'odd')\n" in said.err
+    assert "[1/2] b0  0 of 10, 6 pending, 0 s; the grader broke (notebook: KeyError: 'odd')\n" in said.err
     assert "The grader itself broke on: b0." in said.err
     assert "fault: runs" in said.out
     assert (value["points"], value["pending"], value["fault"]["stage"]) == (0, 6, "notebook")
@@ -365,7 +368,40 @@ def test_a_page_that_cannot_be_made_does_not_stop_the_others(
     assert run("grade", "class") == UNDECIDED
     said = capfd.readouterr()
     assert "ValueError: odd" in said.err
+    assert "without a feedback page: b0." in said.err
     assert "b1" in said.out
+
+
+def test_a_page_for_which_the_disk_has_no_room_is_told_without_a_traceback(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = Path.write_bytes
+
+    def write(path: Path, data: bytes) -> int:
+        if path.parent.name == "b0":
+            raise OSError(28, "No space left on device", str(path))
+        return whole(path, data)
+
+    _class("ok", "ok")(here)
+    monkeypatch.setattr(Path, "write_bytes", write)
+
+    assert run("grade", "class", "--jobs", "1") == UNDECIDED
+    said = capfd.readouterr().err
+    assert "results/feedback/b0/feedback.html: this cannot be written: No space left on device" in said
+    assert "Traceback" not in said
+    assert list((here / "results/feedback/b0").iterdir()) == []
+    assert (here / "results/feedback/b1/feedback.html").exists()
+
+
+@pytest.mark.parametrize("folder", ["/proc/results", "/proc"], ids=["made", "there"])
+def test_results_that_cannot_be_written_are_wrong_usage_before_anything_runs(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str], folder: str
+) -> None:
+    _class("ok")(here)
+
+    assert run("grade", "class", "-o", folder) == USAGE
+    assert f"where: {folder}\nhint: " in capfd.readouterr().err
+    assert not child.asked
 
 
 def test_results_inside_the_folder_of_submissions_are_no_student(here: Path, child: Child) -> None:
@@ -433,6 +469,17 @@ def test_a_name_that_is_no_text_is_told_before_anything_runs(
     assert not (here / "results").exists()
 
 
+def test_a_locale_that_cannot_name_the_files_is_told_as_such(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here)
+    (here / os.fsdecode("報告".encode("big5") + b".pdf")).write_bytes(b"%PDF-")
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+
+    assert run("check") == USAGE
+    assert "put LC_ALL=C.UTF-8 before the command" in capfd.readouterr().err
+
+
 def test_two_graders_do_not_write_the_same_results(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
     _class("ok")(here)
     run("grade", "class")
@@ -471,6 +518,14 @@ def test_summary_tells_the_class_again(here: Path, child: Child, capfd: pytest.C
     assert run("summary", "results") == 0
     assert capfd.readouterr().out == told
     assert (here / "results/summary.html").exists()
+
+
+def test_summary_says_how_many_have_no_grade_yet(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    _class("ok", "interrupt", "ok")(here)
+    run("grade", "class", "--jobs", "1")
+
+    assert run("summary", "results") == 0
+    assert "Not graded yet: 2." in capfd.readouterr().out
 
 
 # -- rubric ----------------------------------------------------------------------------------------
@@ -621,6 +676,20 @@ def test_a_closed_pipe_is_quiet_and_keeps_the_exit_code(tmp_path: Path) -> None:
     os.close(write)
 
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_streams_that_were_closed_change_no_exit_code() -> None:
+    program = "import sys, grader.cli; sys.argv = ['grader', 'rubric', 'show']; grader.cli.main()"
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", program]
+
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", [[], ["rubric"]])
+def test_a_command_without_its_word_shows_its_help(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(command) == USAGE
+    said = capfd.readouterr()
+    assert (said.out, said.err.partition(" ")[0]) == ("", "Usage:")
 
 
 def test_a_console_without_unicode_still_shows_the_result(here: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -61,6 +62,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command of the console script `grader`."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a character still shows the rest
@@ -74,6 +76,9 @@ def run(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="grader", standalone_mode=False, color=_colours())
         _flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
     except click.UsageError as error:
         _usage(error).show()
         return USAGE
@@ -88,6 +93,13 @@ def run(arguments: list[str]) -> int:
         return 0
     except Exception as error:  # the border: what broke is ours, and exit code 1 would call it a low grade
         return _broken(error)
+
+
+def _open_closed_streams() -> None:
+    """Give the streams that were closed at the start a place to go, before another file takes their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
 
 
 def _usage(error: click.UsageError) -> Stop:

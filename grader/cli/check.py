@@ -46,7 +46,7 @@ Exit codes:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="feedback.html", show_default=True,
     help="Where the feedback page goes.",
 )  # fmt: skip
-@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with 1 below this score.")
+@click.option("--fail-under", type=options.PERCENT, metavar="PERCENT", help="Exit with 1 below this score.")
 @options.rubric
 @options.gathering
 @options.require_isolation("process-limits")

@@ -14,10 +14,10 @@ from grader.cli import options, results, settings
 from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
 from grader.cli.overview import tell
 from grader.cli.terminal import Progress, log, out, say, why
-from grader.model import Language, Submission, Verdict
+from grader.model import GraderError, Language, Submission, Verdict
 
 if TYPE_CHECKING:
-    from grader.batch import Graded, Started
+    from grader.batch import Graded
     from grader.model import Grade
 
 
@@ -78,6 +78,7 @@ def command(
         submissions = _submissions(folder, folder_of_results, handed_out=chosen.gather.base)
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
+        jobs = min(jobs, len(submissions))
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         pages = _Pages(folder_of_results, Progress(len(submissions)), language)
         try:
@@ -103,24 +104,31 @@ class _Pages:
         self._folder, self.progress, self._language = folder, progress, language
         self.failed: list[str] = []
 
-    def follow(self, event: Started | Graded) -> None:
+    def follow(self, event: batch.Event) -> None:
         """Take the next event of the batch."""
+        if isinstance(event, batch.Preparing):
+            self.progress.note(say("base", self._language))
+            return
         if isinstance(event, batch.Started):
             self.progress.started(event.student)
             return
         student = event.grade.submission.student
         try:
             results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
+        except GraderError as error:
+            self.progress.note(f"{error.where}: {error.message}")
+            self.failed.append(student)
         except Exception:  # the border of one page: whatever is odd about these facts, the others get theirs
-            self.progress.clear()
-            log(traceback.format_exc())
+            self.progress.note(traceback.format_exc())
             self.failed.append(student)
         self.progress.done(student, _line(event, self._language))
 
 
 def _line(event: Graded, language: Language) -> str:
     grade, evidence = event.grade, event.evidence
-    points = say("log", language, points=grade.points, out_of=grade.out_of, seconds=round(evidence.seconds, 1))
+    numbers = {"points": grade.points, "out_of": grade.out_of, "seconds": round(evidence.seconds, 1)}
+    pending = {"pending": grade.pending} if grade.pending else {}
+    points = say("log-pending" if pending else "log", language, **numbers, **pending)
     known = say("log.known", language) if event.known else ""
     fault = say("log.fault", language, why=why(evidence.fault)) if evidence.fault else ""
     return f"{feedback.safe(grade.submission.student)}  {points}{known}{fault}"
@@ -155,8 +163,7 @@ def _verdict(grades: tuple[Grade, ...], pages: _Pages, language: Language) -> in
         for grade in grades
         if any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored)
     ]
-    if not faults and not pages.failed:
-        return 0
-    names = ", ".join(feedback.safe(name) for name in dict.fromkeys([*faults, *pages.failed]))
-    log(say("faults", language, students=names))
-    return UNDECIDED
+    for told, students in (("faults", faults), ("pages", pages.failed)):
+        if students:
+            log(say(told, language, students=", ".join(map(feedback.safe, students))))
+    return UNDECIDED if faults or pages.failed else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,8 +19,21 @@ LEVELS = ("process-limits", "landlock", "bubblewrap")
 DEFAULT = "gradient_descent"
 """The rubric that is used where none is named."""
 
+
+class Number(click.FloatRange):
+    """A number within a range; NaN, which no range keeps out, and infinities are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-SECONDS = click.FloatRange(min=0, min_open=True)
+SECONDS = Number(min=0, min_open=True)
+PERCENT = Number(min=0, max=100)
 
 lang = click.option(
     "--lang",

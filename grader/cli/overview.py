@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _TOLD = (Verdict.FAULT, Verdict.REVIEW, Verdict.FAIL, Verdict.PARTIAL)
 
 
-def tell(grades: Sequence[Grade], folder: Path, language: Language) -> None:
-    """Print students, points and verdicts, and which page to open."""
+def tell(grades: Sequence[Grade], folder: Path, language: Language, *, left: int = 0) -> None:
+    """Print students, points and verdicts, how many are `left` without a grade, and which page to open."""
     head = [say(f"table.{column}", language) for column in ("student", "points", "pending", "verdicts")]
     lines = table([head, *(_row(grade, language) for grade in grades)], right=(1, 2))
     out(lines[0], bold=True)
@@ -28,6 +28,8 @@ def tell(grades: Sequence[Grade], folder: Path, language: Language) -> None:
     out()
     review = sum(grade.needs_review for grade in grades)
     out(say("class", language, count=len(grades), review=review))
+    if left:
+        out(say("left", language, count=left))
     out(say("open", language, path=str(folder / OVERVIEW)))
 
 

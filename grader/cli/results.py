@@ -27,7 +27,9 @@ def make_sure(folder: Path) -> None:
     """Make sure that the folder may hold results: it is not there, or empty, or holds results already."""
     if folder.exists() and not folder.is_dir():
         raise GraderError("this is a file, not a folder", where=str(folder), hint="choose another folder with -o")
-    if folder.is_dir() and not store.ours(folder / DATABASE) and any(map(_foreign, folder.iterdir())):
+    with _writing(folder):
+        foreign = folder.is_dir() and not store.ours(folder / DATABASE) and any(map(_foreign, folder.iterdir()))
+    if foreign:
         raise GraderError(
             "this folder holds something else than results, and nothing in it was touched",
             where=str(folder),
@@ -43,8 +45,11 @@ def _foreign(path: Path) -> bool:
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[store.Store]:
     """The results database in the folder, made where there is none, and held against a second grader."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with store.alone(folder), store.open_store(folder / DATABASE) as database:
+    with contextlib.ExitStack() as held:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(store.alone(folder))
+            database = held.enter_context(store.open_store(folder / DATABASE))
         yield database
 
 
@@ -106,7 +111,8 @@ def _safe_name(student: str) -> str:
 def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: Language) -> Path:
     """Write the student's page."""
     page = folder / feedback_page(grade.submission.student)
-    page.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(page):
+        page.parent.mkdir(parents=True, exist_ok=True)
     write(page, feedback.render(grade, evidence, language=language))
     return page
 
@@ -134,8 +140,22 @@ def write(path: Path, text: str, *, encoding: str = "utf-8") -> None:
 def replaced(path: Path) -> Iterator[Path]:
     """Give a draft beside the file, which takes the file's place when it is done."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with _writing(path):
+        try:
+            yield draft
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell why a file or folder cannot be written, as a mistake that a person can mend."""
     try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise GraderError(
+            f"this cannot be written: {error.strerror}",
+            where=str(path),
+            hint="free some space, or choose another place with -o",
+        ) from error

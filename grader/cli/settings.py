@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +97,10 @@ def refuse_names(submissions: Iterable[Submission]) -> None:
     wrong = [path for path in paths if not _is_text(str(path))]
     if wrong:
         names = ", ".join(feedback.safe(ascii(str(path))) for path in wrong[:3])
+        encoding = sys.getfilesystemencoding()
+        if encoding != "utf-8":
+            what = f"the names of {len(wrong)} files cannot be read as {encoding}, which is set here: {names}"
+            raise Stop(what, hint="put LC_ALL=C.UTF-8 before the command")
         raise Stop(
             f"the names of {len(wrong)} files are not UTF-8 text, so rename them first: {names}",
             hint="names in Big5 are mended by: convmv -f big5 -t utf-8 -r --notest FOLDER",

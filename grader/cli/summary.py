@@ -27,5 +27,6 @@ def command(folder: Path, language: Language) -> int:
     """Print the class in RESULTS as a table, and write its overview page again; nothing is graded."""
     with results.opened(results.existing(folder)) as store:
         grades = results.write_class(folder, store, language=language)
-    tell(grades, folder, language)
+        left = len(store.pending())
+    tell(grades, folder, language, left=left)
     return 0

@@ -145,6 +145,12 @@ class Progress:
         self._live = sys.stderr.isatty()
         self._draw()
 
+    def note(self, line: str) -> None:
+        """Print a line above the moving one."""
+        self.clear()
+        log(line)
+        self._draw()
+
     def started(self, student: str) -> None:
         """Show that this student's work is being run."""
         self._running[student] = None
