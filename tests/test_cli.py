@@ -588,6 +588,13 @@ def test_a_handed_out_notebook_that_is_none_is_refused_before_anything_runs(
     assert not child.asked
 
 
+def test_a_python_for_notebooks_that_is_not_there_is_told(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here.parent / "rubric.toml").write_text(f'{RUBRIC}[gather]\nkernel = "/no/python"\n', encoding="utf-8")
+
+    assert cli.run(["rubric", "validate", "../rubric.toml"]) == USAGE
+    assert "no such Python to run notebooks with: /no/python" in capfd.readouterr().err
+
+
 def test_a_rubric_that_may_not_be_read_is_wrong_usage(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

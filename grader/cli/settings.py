@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from importlib import resources
 from pathlib import Path
@@ -36,6 +37,9 @@ def read_rubric(name: str, *, base: Path | None = None, limits: Mapping[str, flo
             read_notebook=lambda other: _notebook(_beside(folder, other)),
             where=str(file),
         )
+    kernel = rubric.gather.kernel
+    if kernel and not shutil.which(kernel):
+        raise Stop(f"there is no such Python to run notebooks with: {kernel}", where=f"{file}: [gather] kernel")
     given = {limit: value for limit, value in (limits or {}).items() if value is not None}
     gather = replace(rubric.gather, limits=replace(rubric.gather.limits, **given))
     if base is not None:
