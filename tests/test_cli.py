@@ -256,6 +256,25 @@ def test_check_speaks_chinese(here: Path, child: Child, capfd: pytest.CaptureFix
     assert "zh-Hant" in (here / "回饋.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "error: 沒有可以評分的筆記本或報告\nwhere: {here}\nhint: 請切換到作業資料夾，或指定檔案\n"),
+        (("no.ipynb",), "error: 找不到這個檔案\nwhere: no.ipynb\n"),
+        (("a.pdf", "-o", "no/page.html"), "error: 回饋頁面無法寫到這個位置\nwhere: no/page.html\nhint: 請用 -o 指定"),
+    ],
+    ids=["nothing", "missing", "no-place"],
+)
+def test_what_check_refuses_is_told_in_the_students_language(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    if arguments[-1:] == ("no/page.html",):
+        (here / "a.pdf").write_bytes(b"%PDF-")
+
+    run("check", "--lang", "zh-TW", *arguments)
+    assert capfd.readouterr().err.startswith(said.format(here=here))
+
+
 def test_check_takes_this_folder_by_default(here: Path, child: Child) -> None:
     hand_in(here, report=True)
     run("check")

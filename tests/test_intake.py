@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_folder_of_several_students_is_not_one_of_them(tmp_path: Path) -> None
     for student in ("b1", "b2"):
         _student(tmp_path / student, "gradient descent.ipynb", "r.pdf")
 
-    with pytest.raises(GraderError, match="several people"):
+    with pytest.raises(intake.NoSubmissionError, match=r"intake\.several-people"):
         intake.files([tmp_path])
 
 
@@ -226,14 +227,22 @@ def test_a_notebook_and_a_report_from_two_places_are_one_submission(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("names", "what"),
-    [(["no.ipynb"], "no such file"), (["a.txt"], "neither a notebook"), (["a.pdf", "b.pdf"], "two files")],
-    ids=["missing", "other", "two"],
+    [
+        (["no.ipynb"], "intake.no-such-file"),
+        (["a.txt"], "intake.other-kind"),
+        (["a.pdf", "b.pdf"], "intake.two-reports"),
+        (["a.pdf", "."], "intake.folder-among-files"),
+    ],
+    ids=["missing", "other", "two", "folder"],
 )
 def test_what_cannot_be_a_submission_is_told(tmp_path: Path, names: list[str], what: str) -> None:
     _student(tmp_path, "a.txt", "a.pdf", "b.pdf")
 
-    with pytest.raises(GraderError, match=what):
+    with pytest.raises(intake.NoSubmissionError) as raised:
         intake.files([tmp_path / name for name in names])
+
+    assert raised.value.problem.id == what
+    assert pickle.loads(pickle.dumps(raised.value)).problem == raised.value.problem  # noqa: S301 - our own
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from grader import batch, feedback, intake
 from grader.cli import options, results, settings
-from grader.cli.errors import BELOW, NOTHING, UNDECIDED, USAGE, Stop, stops
+from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, stops
 from grader.cli.terminal import log, mark, out, pad, say, width, wrap
 from grader.export.json import grade_json
 from grader.model import Evidence, Grade, Language, Submission, Verdict, to_json
@@ -67,12 +67,9 @@ def command(
     It writes a feedback page and prints what to do next.
     """
     chosen = settings.read_rubric(rubric, base=base, limits=limits)
-    with stops(USAGE):
-        submission = intake.files(files or (Path.cwd(),), handed_out=chosen.gather.base)
-    if not (submission.notebook or submission.report or submission.problems):
-        raise Stop("there is no notebook and no report to grade", where=submission.root, code=NOTHING)
+    submission = _submission(files, language, handed_out=chosen.gather.base)
     settings.refuse_names([submission])
-    _refuse_output(output)
+    _refuse_output(output, language)
     isolation = settings.isolation_of(require_isolation)
     log(say("running", language, files=_handed_in(submission)))
     with stops(UNDECIDED):
@@ -90,16 +87,23 @@ def command(
     return code
 
 
-def _refuse_output(output: Path) -> None:
+def _submission(files: tuple[Path, ...], language: Language, *, handed_out: str) -> Submission:
+    try:
+        submission = intake.files(files or (Path.cwd(),), handed_out=handed_out)
+    except intake.NoSubmissionError as error:
+        advice = feedback.text(error.advice, language) if error.advice else ""
+        raise Stop(feedback.text(error.problem, language), where=error.where, hint=advice) from error
+    if not (submission.notebook or submission.report or submission.problems):
+        raise Stop(say("nothing", language), where=submission.root, hint=say("nothing-hint", language), code=NOTHING)
+    return submission
+
+
+def _refuse_output(output: Path, language: Language) -> None:
     """Refuse, before anything runs, what cannot be written and what must not be written over."""
-    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
-        raise Stop("the feedback page cannot be written there", where=str(output), hint="give another place with -o")
+    if output.is_dir() or not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
+        raise Stop(say("no-place", language), where=str(output), hint=say("another-place", language))
     if output.exists() and MADE_HERE not in output.read_bytes()[:4096]:
-        raise Stop(
-            "this file is no feedback page, and was not overwritten",
-            where=str(output),
-            hint="give another name with -o",
-        )
+        raise Stop(say("not-ours", language), where=str(output), hint=say("another-place", language))
 
 
 def verdict(grade: Grade, *, fail_under: float | None) -> int:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -28,6 +29,21 @@ LOOKALIKES: dict[Part, tuple[str, ...]] = {
 }
 DRAFTS = ("untitled", "scratch", "draft", "test", "backup", "old", "副本", "草稿", "測試", "备份", "備份")
 SUFFIX: dict[Part, str] = {"notebook": ".ipynb", "report": ".pdf"}
+
+
+class NoSubmissionError(GraderError):
+    """What a student named is no submission; `problem` says why and `advice` what to do, in the student's language."""
+
+    def __init__(self, problem: Message, *, where: str = "", advice: Message | None = None) -> None:
+        super().__init__(problem.id, where=where)
+        self.problem, self.advice = problem, advice
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_no_submission, (self.problem, self.where, self.advice))
+
+
+def _no_submission(problem: Message, where: str, advice: Message | None) -> NoSubmissionError:
+    return NoSubmissionError(problem, where=where, advice=advice)
 
 
 class _Walk(Record, frozen=True, kw_only=True):
@@ -81,7 +97,7 @@ def files(paths: Sequence[Path], *, handed_out: str = "") -> Submission:
     A notebook alone, or a PDF alone, asks only for the criteria of that part.
 
     Raises:
-        GraderError: for a missing file, one of another kind, two of the same kind, or a folder of several students.
+        NoSubmissionError: for a missing file, another kind, two of the same kind, or a folder of several students.
     """
     if len(paths) == 1 and paths[0].is_dir():
         return _own_folder(paths[0].resolve(), handed_out.encode())
@@ -89,7 +105,7 @@ def files(paths: Sequence[Path], *, handed_out: str = "") -> Submission:
     for path in paths:
         part = _part(path)
         if part in parts:
-            raise GraderError(f"two files for the {part}: {parts[part]} and {path}", hint="give one of them")
+            raise NoSubmissionError(message(f"intake.two-{part}s", first=str(parts[part]), second=str(path.resolve())))
         parts[part] = path.resolve()
     root = Path(os.path.commonpath([path.parent for path in parts.values()]))
     names = {part: str(path.relative_to(root)) for part, path in parts.items()}
@@ -106,21 +122,21 @@ def files(paths: Sequence[Path], *, handed_out: str = "") -> Submission:
 
 def _part(path: Path) -> Part:
     if not path.exists():
-        raise GraderError("there is no such file", where=str(path))
+        raise NoSubmissionError(message("intake.no-such-file"), where=str(path))
     if path.is_dir():
-        raise GraderError("a folder among files", where=str(path), hint="give files, or one folder")
+        raise NoSubmissionError(message("intake.folder-among-files"), where=str(path))
     for part, suffix in SUFFIX.items():
         if path.suffix.lower() == suffix:
             return part
-    raise GraderError("neither a notebook (.ipynb) nor a report (.pdf)", where=str(path))
+    raise NoSubmissionError(message("intake.other-kind"), where=str(path))
 
 
 def _own_folder(root: Path, handed_out: bytes) -> Submission:
     submission = _submission(root.name, root, handed_out)
     students = {Path(name).parts[0] for name in submission.files if Path(name).suffix.lower() == SUFFIX["notebook"]}
     if submission.problems and len(students) > 1 and all((root / name).is_dir() for name in students):
-        hint = f"`grader grade {root.name}` grades a folder of students; or give one student's folder"
-        raise GraderError("this folder holds the notebooks of several people", where=str(root), hint=hint)
+        advice = message("intake.grade-them", folder=root.name)
+        raise NoSubmissionError(message("intake.several-people"), where=str(root), advice=advice)
     return submission
 
 
