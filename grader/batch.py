@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from grader import pipeline, verify
+from grader import intake, pipeline, verify
 from grader.model import Evidence, Fault, Grade, Isolation, Limits, Record, Submission
 
 if TYPE_CHECKING:
@@ -64,6 +64,18 @@ class Base(Protocol):
         """Run it; nothing where there is none."""
 
 
+def examine(submission: Submission, *, gather: Gather, isolation: Isolation) -> Evidence:
+    """Gather the facts of a submission, which are those of its digest only where its files are still the same.
+
+    Files on a share that went away look like files that cannot be read; kept as facts, they would never be run again.
+    """
+    evidence = pipeline.examine(submission, gather=gather, isolation=isolation)
+    if evidence.fault or intake.unchanged(submission):
+        return evidence
+    fault = Fault(stage="files", traceback="the files changed or went away while they were graded")
+    return Evidence(submission=submission, isolation=isolation, fault=fault, seconds=evidence.seconds)
+
+
 def grade(
     submissions: Sequence[Submission],
     *,
@@ -72,7 +84,7 @@ def grade(
     isolation: Isolation,
     jobs: int = 1,
     on_event: Callable[[Event], None] = lambda _: None,
-    examine: Examine = pipeline.examine,
+    examine: Examine = examine,
     base: Base = pipeline.base_matches,
 ) -> None:
     """Grade every submission and keep facts and grade of each in the store as soon as it has them.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from grader import batch, pipeline
+from grader import batch, intake, pipeline
 from grader.batch import Event, Graded, Preparing
 from grader.coverage import Topics
 from grader.model import (
@@ -292,6 +292,23 @@ def test_a_store_that_cannot_be_written_stops_the_batch_with_its_error(tmp_path:
                 examine=Fake(seconds=0.05),
                 base=no_base,
             )
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"%PDF-2")], ids=["gone", "edited"])
+def test_files_that_change_while_they_are_graded_leave_no_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
+) -> None:
+    report = tmp_path / "b1" / "report.pdf"
+    report.parent.mkdir()
+    report.write_bytes(b"%PDF-1")
+    (submission,) = intake.folder(tmp_path)
+    monkeypatch.setattr(pipeline, "examine", Fake())
+
+    assert batch.examine(submission, gather=Gather(), isolation=JAIL).fault is None
+    change(report)
+    evidence = batch.examine(submission, gather=Gather(), isolation=JAIL)
+    assert evidence.fault is not None
+    assert evidence.fault.stage == "files"
 
 
 def test_the_handed_out_notebook_runs_once_for_all_batches(store: Store) -> None:

@@ -115,9 +115,15 @@ def files(paths: Sequence[Path], *, handed_out: str = "") -> Submission:
         notebook=names.get("notebook"),
         report=names.get("report"),
         files=tuple(sorted(names.values())),
-        digest=_digest(parts.values()),
+        digest=_digest(parts[part] for part in SUFFIX if part in parts),
         asked=tuple(part for part in SUFFIX if part in parts),
     )
+
+
+def unchanged(submission: Submission) -> bool:
+    """Whether the chosen files still are those whose digest the submission has; where none were chosen, they are."""
+    chosen = [name for name in (submission.notebook, submission.report) if name]
+    return not chosen or _digest(Path(submission.root, name) for name in chosen) == submission.digest
 
 
 def _part(path: Path) -> Part:
