@@ -412,6 +412,19 @@ def test_a_page_for_which_the_disk_has_no_room_is_told_without_a_traceback(
     assert (here / "results/feedback/b1/feedback.html").exists()
 
 
+def test_a_full_disk_for_temporary_files_says_what_to_do(
+    here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> Isolation:
+        raise OSError(28, "No space left on device")
+
+    hand_in(here)
+    monkeypatch.setattr(sandbox, "probe", full)
+
+    assert run("check", NOTEBOOK) == UNDECIDED
+    assert "error: No space left on device\nhint: free some space, or set TMPDIR" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("folder", ["/proc/results", "/proc"], ids=["made", "there"])
 def test_results_that_cannot_be_written_are_wrong_usage_before_anything_runs(
     here: Path, child: Child, capfd: pytest.CaptureFixture[str], folder: str

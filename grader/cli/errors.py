@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import IO, TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ def stop(error: Exception) -> Stop | None:
     if isinstance(error, GraderError):
         return Stop(error.message, where=error.where, hint=error.hint, code=USAGE)
     if isinstance(error, OSError):
-        return Stop(error.strerror or str(error), where=str(error.filename or ""), code=UNDECIDED)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "free some space, or set TMPDIR to a larger folder for temporary files" if full else ""
+        return Stop(error.strerror or str(error), where=str(error.filename or ""), hint=hint, code=UNDECIDED)
     return None
 
 
