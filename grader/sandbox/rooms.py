@@ -75,7 +75,7 @@ def remove(room: Path) -> None:
         for path, is_folder in inside:
             with contextlib.suppress(OSError):
                 if is_folder:
-                    path.chmod(0o700)
+                    _open_up(path)
                     moved.append(path.rename(room / f"{_MOVED}{next(number)}"))
                 else:
                     path.unlink()
@@ -88,15 +88,34 @@ def remove(room: Path) -> None:
 
 
 def _some(folder: Path) -> list[tuple[Path, bool]]:
-    """List some of what is in a folder, and whether it is a folder itself; a link is none."""
+    """List some of what is in a folder, and whether it is a folder itself; a link is none, and leads nowhere."""
     try:
-        folder.chmod(0o700)
-        with os.scandir(folder) as found:
+        _open_up(folder)
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return []
+    try:
+        with os.scandir(number) as found:
             return [
-                (Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in itertools.islice(found, _AT_ONCE)
+                (folder / entry.name, entry.is_dir(follow_symlinks=False))
+                for entry in itertools.islice(found, _AT_ONCE)
             ]
     except OSError:
         return []
+    finally:
+        os.close(number)
+
+
+def _open_up(folder: Path) -> None:
+    """Let us into a folder; where a program that is not yet dead has put a link in its place, nothing is changed."""
+    if sys.platform != "linux":
+        folder.chmod(0o700, follow_symlinks=False)
+        return
+    number = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        Path(f"/proc/self/fd/{number}").chmod(0o700)
+    finally:
+        os.close(number)
 
 
 def variables(*, home: str, tmp: str) -> dict[str, str]:
