@@ -490,6 +490,23 @@ def test_what_a_program_closed_is_removed_all_the_same(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sealed_jail_makes_no_more_sockets(isolation: Isolation) -> None:
+    code = """
+import os, socket, sys
+place = sys.argv[1]
+for change in (lambda: os.chmod(place, 0o777), lambda: socket.socket(socket.AF_UNIX).bind(place + "/s")):
+    try:
+        change()
+        print("done")
+    except OSError as error:
+        print(error.errno)
+"""
+    argv = [sys.executable, "-I", "-c", code, sandbox.IPC]
+    finished = sandbox.run(argv, isolation=isolation, limits=Limits(), inputs={}, seconds=20, output_bytes=1000)
+
+    assert finished.stdout.split()[-1] == b"13"
+
+
 def test_rooms_of_killed_graders_are_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     left, lock = rooms.make()
@@ -504,6 +521,28 @@ def test_rooms_of_killed_graders_are_cleared(tmp_path: Path, monkeypatch: pytest
     other.close()
 
 
+def test_a_link_put_in_the_place_of_a_folder_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, other = tmp_path / "room", tmp_path / "of the assistant"
+    (room / "home" / "a").mkdir(parents=True)
+    other.mkdir(mode=0o755)
+    (other / "grades.csv").write_text("x", encoding="utf-8")
+    listed = rooms._some
+
+    def swapped(folder: Path) -> list[tuple[Path, bool]]:
+        found = listed(folder)
+        if folder.name == "home" and found:
+            (folder / "a").rmdir()
+            (folder / "a").symlink_to(other)
+        return found
+
+    monkeypatch.setattr(rooms, "_some", swapped)
+    rooms.remove(room)
+
+    assert not room.exists()
+    assert [path.name for path in other.iterdir()] == ["grades.csv"]
+    assert other.stat().st_mode & 0o777 == 0o755
+
+
 def test_the_filter_is_whole_instructions() -> None:
     program = syscalls.program()
 
@@ -513,6 +552,47 @@ def test_the_filter_is_whole_instructions() -> None:
 def test_memory_counts_the_whole_tree() -> None:
     assert bounds.memory(os.getpid()) > 5 * bounds.MB
     assert bounds.tree(os.getpid())[0] == os.getpid()
+
+
+TOUCHED = """
+import ctypes, os, sys, threading, time
+def hold():
+    data = bytearray(64 << 20)
+    for at in range(0, len(data), 4096): data[at] = 1
+    print("held", flush=True)
+    time.sleep(30)
+"""
+HIDDEN = {
+    "first-thread-ended": "threading.Thread(target=hold).start(); ctypes.CDLL(None).pthread_exit(None)",
+    "not-to-be-looked-at": "ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); hold()",
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN.values(), ids=HIDDEN)
+def test_memory_counts_of_processes_that_hide_it(how: str) -> None:
+    process = subprocess.Popen([sys.executable, "-c", TOUCHED + how], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    used = bounds.memory(process.pid)
+    too_much = bounds.exceeds(process.pid, 64 * bounds.MB)
+    process.kill()
+    process.communicate()
+
+    assert used > 64 * bounds.MB
+    assert too_much
+
+
+def test_memory_counts_what_is_swapped_out_and_page_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = {
+        "status": "VmRSS:\t 100 kB\nVmPTE:\t 20 kB\nVmSwap:\t 3 kB\nRssAnon:\t 50 kB\nRssShmem:\t 5 kB\n",
+        "smaps_rollup": "Pss: 40 kB\nPss_Anon: 30 kB\nSwap: 3 kB\nSwapPss: 2 kB\n",
+    }
+    monkeypatch.setattr(bounds, "_read", lambda path: told.get(path.name, ""))
+
+    assert bounds.memory(1) == (40 + 2 + 20) * 1024
+    assert bounds._seen(1).resident == (100 + 3 + 20) * 1024
+    del told["smaps_rollup"]  # as for a process that may not be looked at
+    assert bounds.memory(1) == (50 + 5 + 3 + 20) * 1024
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has no other users to give")

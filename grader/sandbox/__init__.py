@@ -2,8 +2,21 @@
 
 from grader.sandbox.fonts import fonts
 from grader.sandbox.jail import Jail, start
+from grader.sandbox.limits import resident
 from grader.sandbox.probe import candidates, obstacles, probe, trouble
 from grader.sandbox.rooms import IPC
 from grader.sandbox.run import Finished, run
 
-__all__ = ["IPC", "Finished", "Jail", "candidates", "fonts", "obstacles", "probe", "run", "start", "trouble"]
+__all__ = [
+    "IPC",
+    "Finished",
+    "Jail",
+    "candidates",
+    "fonts",
+    "obstacles",
+    "probe",
+    "resident",
+    "run",
+    "start",
+    "trouble",
+]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from grader.model import Isolation
     from grader.sandbox.rooms import Layout
 
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICES = ("null", "full", "random", "urandom")  # shared memory of /dev/zero would count nowhere
 
 
 def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subprocess.Popen[bytes]:

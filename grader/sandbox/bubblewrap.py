@@ -65,8 +65,8 @@ def first_process(room: Path) -> int | None:
 
 def files(room: Path) -> int:
     """Count the files in the jail's own file systems, which bubblewrap cannot limit: they are memory of the kernel."""
-    root = Path(f"/proc/{first_process(room)}/root")
-    if not (root / f"{JOB}/boot.json".lstrip("/")).exists():  # not yet built: what is seen there is the host's
+    root = f"/proc/{first_process(room)}/root"
+    if not os.access(f"{root}{JOB}/boot.json", os.F_OK):  # not yet built: what is seen there is the host's
         return 0
     return sum(_files_in(f"{root}{place}") for place in (HOME, TMP, "/dev/shm"))  # noqa: S108 - inside the jail
 
@@ -88,6 +88,7 @@ def _arguments(order: dict[str, Any], layout: Layout, handed: _Handed) -> list[s
         *_walls(user_namespace=layout.uid is None),
         *(word for pair in variables(home=HOME, tmp=TMP).items() for word in ("--setenv", *pair)),
         *("--proc", "/proc", "--dev", "/dev"),
+        *("--dev-bind", "/dev/full", "/dev/zero"),  # gives zeros as well, but no shared memory that counts nowhere
         *("--perms", "1777", "--size", str(64 * MB), "--tmpfs", "/dev/shm"),  # noqa: S108 - inside the jail
         *("--perms", "1777", "--size", str(disk // 4), "--tmpfs", TMP),
         *("--perms", "0755", "--dir", "/home", "--perms", "0777", "--size", str(disk), "--tmpfs", HOME),

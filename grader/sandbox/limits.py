@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from grader.model import Limits
 
 MB = 1024 * 1024
 FILE_BYTES = 1024  # an inode of a tmpfs and its name
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_STATUS = re.compile(r"^(VmRSS|VmSwap|VmPTE|RssAnon|RssShmem):\s+([0-9]+) kB", re.MULTILINE)
+_SHARES = re.compile(r"^(?:Pss|SwapPss):\s+([0-9]+) kB", re.MULTILINE)
 
 
 def rlimits(limits: Limits) -> dict[str, int]:
@@ -54,21 +56,63 @@ def exceeds(pid: int, most: int) -> bool:
 
     What is resident counts shared pages in every process, so it is never less and much cheaper to ask for.
     """
-    left = most - buffers(pid)
-    return resident(pid) > left and memory(pid) > left
+    seen = [_seen(process) for process in tree(pid)]
+    left = most - sum(_descriptors(process) for process in seen) * _socket_bytes()
+    return sum(process.resident for process in seen) > left and sum(map(_memory_of, seen)) > left
 
 
-def buffers(pid: int) -> int:
-    """Say what a process tree's open descriptors could hold in the kernel, if all were sockets.
+def memory(pid: int) -> int:
+    """Add up the memory in bytes of a whole process tree, pages that are shared counted once."""
+    return sum(_memory_of(_seen(process)) for process in tree(pid))
 
-    Linux tells their number since 6.2; before that, nothing is counted.
+
+def resident() -> int:
+    """Say how much memory this very process holds."""
+    return _seen(os.getpid()).resident
+
+
+class _Seen(NamedTuple):
+    """What the kernel tells of one process in `place`, in bytes; page tables and what is swapped out count.
+
+    `own` is what it would free if it ended, or more: files apart, each page counts wherever it is mapped.
     """
-    return sum(_descriptors(process) for process in tree(pid)) * _socket_bytes()
+
+    place: Path
+    resident: int
+    own: int
+    tables: int
 
 
-def _descriptors(pid: int) -> int:
+def _seen(pid: int) -> _Seen:
+    """Look at a process; where its first thread has ended, only the others still tell of its memory and files."""
+    place = Path(f"/proc/{pid}")
+    told = _told(place)
+    if "VmRSS" not in told:
+        threads = ((task, _told(task)) for task in _listed(place / "task"))
+        place, told = next((found for found in threads if "VmRSS" in found[1]), (place, told))
+    tables, swapped = told.get("VmPTE", 0), told.get("VmSwap", 0)
+    return _Seen(
+        place=place,
+        resident=told.get("VmRSS", 0) + swapped + tables,
+        own=told.get("RssAnon", 0) + told.get("RssShmem", 0) + swapped + tables,
+        tables=tables,
+    )
+
+
+def _told(place: Path) -> dict[str, int]:
+    return {name: int(number) * 1024 for name, number in _STATUS.findall(_read(place / "status"))}
+
+
+def _memory_of(process: _Seen) -> int:
+    """Say what one process holds, its shared pages in proportion; in full where it may not be looked at so closely."""
+    shares = _SHARES.findall(_read(process.place / "smaps_rollup"))
+    return sum(int(share) * 1024 for share in shares) + process.tables if shares else process.own
+
+
+def _descriptors(process: _Seen) -> int:
+    """Count its open files, each of which may be a socket; Linux tells their number since 6.2, before that it is 0."""
     try:
-        return Path(f"/proc/{pid}/fd").stat().st_size
+        return (process.place / "fd").stat().st_size
     except OSError:
         return 0
 
@@ -77,17 +121,6 @@ def _descriptors(pid: int) -> int:
 def _socket_bytes() -> int:
     """Say how much a socket holds; the filter of system calls keeps programs from asking for more."""
     return int(_read(Path("/proc/sys/net/core/wmem_default")).strip() or 212_992)
-
-
-def memory(pid: int) -> int:
-    """Add up the memory in bytes of a whole process tree, pages that are shared counted once."""
-    return sum(_memory_of(process) for process in tree(pid))
-
-
-def resident(pid: int) -> int:
-    """Add up what is resident of a whole process tree."""
-    fields = (_read(Path(f"/proc/{process}/statm")).split() for process in tree(pid))
-    return sum(int(field[1]) for field in fields if len(field) > 1) * _PAGE
 
 
 def alive(pid: int, name: str) -> bool:
@@ -105,15 +138,6 @@ def _ticks(pid: int) -> int:
     """Read what one process used, by itself and by the children that it waited for."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return sum(int(field) for field in fields[11:15])
-
-
-def _memory_of(pid: int) -> int:
-    """Read the proportional set of one process; its resident pages where the kernel does not tell."""
-    for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    fields = _read(Path(f"/proc/{pid}/statm")).split()
-    return (int(fields[1]) - int(fields[2])) * _PAGE if len(fields) > 2 else 0
 
 
 def _read(path: Path) -> str:
