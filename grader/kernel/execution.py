@@ -32,6 +32,8 @@ _CHUNK_BYTES = 4 * MB
 _OVERHEAD = 1.5  # base64 and the envelope of a message
 _WATCH_SECONDS = 0.05
 _START_SECONDS = 60.0
+_RETRY_MILLISECONDS = 500
+_GROWTH_MB, _GROWTH_TIMES = 64, 6  # what a cell's output may cost this process: parsed, copied, and as wide text
 
 Stop = Literal["timeout", "memory", "output-limit", "kernel-died", "protocol"]
 
@@ -120,6 +122,7 @@ class _Kernel:
         self._reader = trace.Reader()
         self._history_left = int(gather.limits.history_mb * MB)
         self._deadline = 0.0
+        self._most_bytes = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._meter = Meter(key=b"", on_flood=lambda: self._stop("output-limit"))
         self._meter.allow(cell=MESSAGE_BYTES, notebook=int(gather.limits.notebook_output_mb * MB))
@@ -138,6 +141,7 @@ class _Kernel:
     async def start(self) -> None:
         """Build the jail, start the kernel in it and connect."""
         self._deadline = time.monotonic() + self.limits.notebook_seconds
+        self._may_grow()
         await self._manager.start_kernel()
         jail = self._provisioner.jail
         self._client = Client(parent=self._manager, context=self._manager.context, session=self._meter)
@@ -146,11 +150,13 @@ class _Kernel:
         self._client.allow_stdin = False
         self._notebook.kc = self._client
         self._tasks.append(asyncio.create_task(self._watch(jail)))
+        self._tasks[0].add_done_callback(self._pass_on)
         answered = asyncio.create_task(ready(self._client))
         await asyncio.wait({answered, self._over}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not answered.done() or answered.exception():
             answered.cancel()
             raise GraderError("the notebook's kernel does not start", where=self._provisioner.last_words())
+        jail.seal()
         for channel in (self._client.iopub_channel, self._client.shell_channel):
             self._tasks.append(asyncio.create_task(self._listen(channel.socket)))
 
@@ -170,6 +176,7 @@ class _Kernel:
         if not cell.source.strip():
             return CellRun(index=cell.index, status="ok")
         self._meter.allow(cell=int(self.limits.cell_output_mb * MB))
+        self._may_grow()
         node = nbformat.v4.new_code_cell(runnable(cell.source))
         self._notebook.nb.cells.append(node)
         began = time.monotonic()
@@ -177,7 +184,11 @@ class _Kernel:
         seconds = time.monotonic() - began
         if self.stopped is None:
             await self._bounded(self._fetch(cell.index))
-        return self._told(cell, node, seconds)
+        try:
+            return self._told(cell, node, seconds)
+        except Exception:  # the border of the kernel again: what it sent is read here
+            self._stop("protocol")
+            return CellRun(index=cell.index, status="kernel-died", seconds=seconds)
 
     def _told(self, cell: Cell, node: Any, seconds: float) -> CellRun:
         """Say what a cell did, from what it showed."""
@@ -204,6 +215,8 @@ class _Kernel:
         if not task.done():
             task.cancel()
             self._stop("timeout")
+        if self._over.done():
+            self._over.result()  # raises what the watch met: without it nothing may run
         with suppress(asyncio.CancelledError, DeadKernelError):
             try:
                 await task
@@ -220,21 +233,38 @@ class _Kernel:
                 self._over.set_result(None)
             self._provisioner.end()
 
+    def _may_grow(self, size: int = 0) -> None:
+        """Say from when on this process holds too much: what arrives in parts is in no budget until it is whole."""
+        output = _GROWTH_MB + _GROWTH_TIMES * self.limits.cell_output_mb
+        self._most_bytes = sandbox.resident() + int(output * MB) + size
+
     async def _watch(self, jail: sandbox.Jail) -> None:
-        """Look after the jail: its life and its memory."""
+        """Look after the jail, its life and its memory, and after what this process holds of it."""
         while self.stopped is None:
             if jail.process.poll() is not None:
                 self._stop("kernel-died")
             elif jail.too_big():
                 self._stop("memory")
+            elif sandbox.resident() > self._most_bytes:
+                self._stop("output-limit")
             self._provisioner.listen()
             await asyncio.sleep(_WATCH_SECONDS)
 
+    def _pass_on(self, watch: asyncio.Task[None]) -> None:
+        """Called when the watch ends, which must not go unseen where it broke."""
+        if not watch.cancelled() and (error := watch.exception()) is not None and not self._over.done():
+            self._over.set_exception(error)
+
     async def _listen(self, socket: Any) -> None:
-        """Notice when a connection breaks: a message over the cap makes libzmq drop it."""
-        monitor = socket.get_monitor_socket(Event.DISCONNECTED)
-        await recv_monitor_message(monitor)
-        await asyncio.sleep(4 * _WATCH_SECONDS)  # a dead kernel breaks connections too; let that be seen first
+        """Notice when libzmq drops a connection, as it does for a message over the cap.
+
+        Where the other side ended it, libzmq tries to connect again: that a kernel died is for the watch to see,
+        however long it takes.
+        """
+        monitor = socket.get_monitor_socket(Event.DISCONNECTED | Event.CONNECT_RETRIED)
+        event = Event.CONNECT_RETRIED
+        while event != Event.DISCONNECTED or await monitor.poll(_RETRY_MILLISECONDS):
+            event = (await recv_monitor_message(monitor))["event"]
         self._stop("output-limit")
 
     # -- the numbers ---------------------------------------------------------------------------
@@ -245,6 +275,7 @@ class _Kernel:
         self._meter.allow(cell=int(_OVERHEAD * _CHUNK_BYTES) + MB, history=True)
         text = await self._ask(f"collect({nonce!r}, {budget}, {_CHUNK_BYTES})")
         told = trace.announced(text, nonce=nonce, budget=budget)
+        self._may_grow(2 * told.total)
         data = bytearray(told.data)
         while len(data) < told.total:
             self._meter.allow(cell=int(_OVERHEAD * _CHUNK_BYTES) + MB, history=True)

@@ -186,7 +186,7 @@ def _bounded(text: str, most: int) -> str:
 
 def _line(traceback: Any, count: Any) -> int | None:
     """Find the last line of this very cell in IPython's traceback."""
-    if not isinstance(traceback, list) or len(traceback) > 500:
+    if not isinstance(traceback, list) or len(traceback) > 500 or not isinstance(count, int):
         return None
     text = clean("\n".join(part[:20_000] for part in traceback if isinstance(part, str)))
     places = re.findall(rf"(?:Cell|Input) In ?\[{count}\], line:? ?([0-9]{{1,6}})", text)

@@ -47,6 +47,12 @@ class Jail:
         """What the program writes to, to be read here."""
         return tuple(stream for stream in (self.process.stdout, self.process.stderr) if stream is not None)
 
+    def seal(self) -> None:
+        """Let nothing more be made, replaced or removed in the shared folder: whatever sockets it needs are there."""
+        if self.uid is not None:
+            os.chown(self.ipc, 0, 0)
+        self.ipc.chmod(0o555)
+
     def too_big(self) -> bool:
         """Say whether the tree uses more memory than it may, that of the kernel for its files included."""
         files = bubblewrap.files(self.room) if self.namespaces else 0

@@ -44,6 +44,7 @@ def run(
     """Run a program in a jail; `inputs` appear read-only as /job/<name>, and output is capped while it is read."""
     jail = start(argv, isolation=isolation, limits=limits, inputs=inputs, python=python)
     try:
+        jail.seal()
         return _watched(jail, time.monotonic() + seconds, output_bytes)
     finally:
         jail.close()
