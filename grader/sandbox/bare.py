@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from grader.model import Isolation
     from grader.sandbox.rooms import Layout
 
+_MOST_JAILS = 8  # that room for processes is left for; one needs a quarter of it
 _DEVICES = ("null", "full", "random", "urandom")  # shared memory of /dev/zero would count nowhere
 
 
@@ -30,13 +31,11 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
     _write(job, {name: content(given) for name, given in {**layout.inputs, "boot.py": BOOT}.items()})
     _write(home, layout.home)
     tmp.mkdir()
-    uid = os.geteuid() if layout.uid is None else layout.uid
     if layout.uid is not None:
         room.chmod(0o711)
         for path in (home, tmp, *home.rglob("*")):
-            os.chown(path, uid, uid)
+            os.chown(path, layout.uid, layout.uid)
     environ = variables(home=str(home), tmp=str(tmp))
-    processes = order["rlimits"]["RLIMIT_NPROC"] + threads_of(uid)
     order = {
         **order,
         "argv": [_placed(word, room) for word in order["argv"]],
@@ -45,7 +44,7 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
         "keeper": True,
         "landlock": _rules(layout) if isolation.landlock else None,
         "may_read": layout.uid is not None,
-        "rlimits": {**order["rlimits"], "RLIMIT_NPROC": processes},
+        "rlimits": {**order["rlimits"], "RLIMIT_NPROC": _processes(layout)},
     }
     (job / "boot.json").write_text(json.dumps(order), encoding="utf-8")
     return subprocess.Popen(
@@ -57,6 +56,16 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
         cwd="/",
         start_new_session=True,
     )
+
+
+def _processes(layout: Layout) -> int:
+    """Say how many processes the jail's user may have, which are all of the assistant's where it is she.
+
+    Other jails that start at the same time, and her own programs, must find room as well as this one.
+    """
+    if layout.uid is not None:
+        return layout.limits.processes
+    return threads_of(os.geteuid()) + layout.limits.processes * min(max(4, os.cpu_count() or 1), _MOST_JAILS)
 
 
 def _rules(layout: Layout) -> list[tuple[str, str]]:
