@@ -15,6 +15,8 @@ A series that was bound anew to the same numbers is named without bytes, one tha
 
 from __future__ import annotations
 
+import ast
+import builtins
 import sys
 import warnings
 from array import array
@@ -40,6 +42,10 @@ EXACT_BYTES = 1 << 20
 MOST_RUNS = 60  # of loops that keep no history themselves, in one cell
 MOST_RECORDED = 200_000  # turns of such a loop; what comes later is not recorded
 WIDEST_RECORDED = 16
+FEWEST_KEPT = 5  # states of a history that is about to be lost; less is a result
+MOST_TURNS = 40  # of one place where histories are lost, in one cell
+MOST_KEPT = 12  # names at one such place
+MOST_KEPT_BYTES = 64 << 20  # of all of them, in one cell
 SEQUENCES = (list, tuple, deque)
 IGNORED = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 
@@ -52,6 +58,39 @@ class Capture:
         self._seen: dict[str, tuple[Any, bytes]] = {}
         self._pieces: list[memoryview] = []
         self._recorders: list[Recorder] = []
+        self._kept: list[tuple[str, int, int, bytes]] = []
+        self._turns: dict[str, int] = {}
+        self._room = MOST_KEPT_BYTES
+        self.full: set[str] = set()
+
+    def watch(self, transformers: list[Any]) -> None:
+        """Called once, with IPython's list of what it applies to the syntax tree of every cell."""
+        builtins.__dict__[_KEPT] = self
+        transformers.append(Watch())
+
+    def keep(self, place: str, names: tuple[str, ...], space: dict[str, Any]) -> None:
+        """Called where histories are about to be lost, with the names that are known there; never raises."""
+        turn = self._turns[place] = self._turns.get(place, 0) + 1
+        label = f"{place or 'loop'}[{turn}]" if turn > 1 else place or "loop"
+        try:
+            for name in names:
+                for path, thing, *_ in _inside(f"{label}.{name}", _at(space, name), "l", DEEPEST, 0):
+                    self._keep(path, thing)
+        except Exception:  # the student's own __float__ or __iter__ may raise anything
+            self.full.add(place)
+        if turn >= MOST_TURNS or self._room <= 0:
+            self.full.add(place)
+
+    def _keep(self, path: str, thing: Any) -> None:
+        """Copy one history, as far as there is room."""
+        shape = likely_shape(thing)
+        if shape is None or shape[0] < FEWEST_KEPT or min(shape[0], MOST_ROWS) * shape[1] * 8 > self._room:
+            return
+        found = numbers(first(thing, MOST_ROWS))
+        if found is not None:
+            rows, columns, data = found
+            self._kept.append((path, rows, columns, bytes(data)))
+            self._room -= len(data)
 
     def recorder(self, place: str, names: tuple[str, ...]) -> Recorder:
         """Called where a loop begins that was rewritten to be recorded."""
@@ -111,7 +150,22 @@ class Capture:
             if len(data) <= budget and len(series) < MOST_SERIES:
                 series.append((name, "r", rows, columns, 0, data))
                 budget -= len(data)
+        for name, rows, columns, kept in self._lost():
+            if len(kept) <= budget and len(series) < MOST_SERIES:
+                series.append((name, "l", rows, columns, 0, memoryview(kept)))
+                budget -= len(kept)
         return series, scalars[:MOST_SCALARS], skipped
+
+    def _lost(self) -> Iterator[tuple[str, int, int, bytes]]:
+        """Tell the histories that were kept before they were lost, unless a name still holds the same numbers."""
+        kept, self._kept, self._turns, self._room = self._kept, [], {}, MOST_KEPT_BYTES
+        self.full.clear()
+        known = {digest for _, digest in self._seen.values()}
+        for name, rows, columns, data in kept:
+            digest = _digest(rows, columns, data)
+            if digest not in known:
+                known.add(digest)
+                yield name, rows, columns, data
 
     def _recorded(self) -> Iterator[tuple[str, int, int, memoryview]]:
         """Tell what the rewritten loops went through, each run of a loop under a name of its own."""
@@ -148,7 +202,7 @@ class Capture:
         if found is None:
             return None
         rows, columns, data = found
-        new = blake2b(data, digest_size=16).digest() + pack("<qq", rows, columns)
+        new = _digest(rows, columns, data)
         unmoved = known is not None and known[0] == mark[0]
         self._seen[name] = (mark, new)
         if new == digest and unmoved:
@@ -199,9 +253,140 @@ class Recorder:
         yield from ((name, states[skip:]) for name, states in kept)
 
 
+def _digest(rows: int, columns: int, data: Any) -> bytes:
+    return blake2b(data, digest_size=16).digest() + pack("<qq", rows, columns)
+
+
 def _alike(states: list[Any]) -> bool:
     """Say whether all states are known and hold equally many numbers."""
     return None not in states and len(set(map(len, states))) == 1
+
+
+# -- histories that are about to be lost -------------------------------------------------------------
+
+_KEPT = "_grader_kept"
+_LOOPS = (ast.For, ast.While)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_GROWING = {"append", "hstack", "vstack", "concatenate", "r_"}
+
+
+class Watch(ast.NodeTransformer):
+    """Adds a look at histories where they would be lost: where a function returns, and where a loop begins them anew.
+
+    The student's own statements stay as they are, lines included, and so do decorated functions and generators.
+    """
+
+    def __init__(self) -> None:
+        self._place = ""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """Look at what the loops of a function filled, however it returns."""
+        given = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}  # the caller holds these
+        names = [name for name in _filled(node.body) if name not in given]
+        outer, self._place = self._place, node.name
+        self.generic_visit(node)
+        self._place = outer
+        compiled = bool(node.decorator_list) or "numba" in sys.modules
+        if names and not compiled and not any(map(_yields, _own(node.body))):
+            said = node.body[: ast.get_docstring(node, clean=False) is not None]
+            rest = node.body[len(said) :]
+            watched = ast.Try(body=rest, handlers=[], orelse=[], finalbody=_look(node.name, names, rest[-1]))
+            node.body = [*said, ast.copy_location(watched, rest[0])]
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
+        """Leave it as it is."""
+        return node
+
+    def visit_For(self, node: ast.For) -> ast.For:
+        """Look at what each turn of a loop begins and its inner loops fill."""
+        self._loop(node)
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.While:
+        """Look at what each turn of a loop begins and its inner loops fill."""
+        self._loop(node)
+        return node
+
+    def _loop(self, node: ast.For | ast.While) -> None:
+        begun = {path for each in node.body if isinstance(each, ast.Assign) for path in _targets(each)}
+        names = [name for name in _filled(node.body) if name in begun]
+        self.generic_visit(node)
+        if names:
+            node.body += _look(self._place, names, node.body[-1])
+
+
+def _look(place: str, names: list[str], near: ast.stmt) -> list[ast.stmt]:
+    """Write the look itself; a process that the student starts does not know us."""
+    look = ast.parse(
+        f"try:\n if {place!r} not in {_KEPT}.full: {_KEPT}.keep({place!r}, {tuple(names[:MOST_KEPT])!r}, locals())\n"
+        "except NameError: pass"
+    ).body
+    for node in (inner for each in look for inner in ast.walk(each)):
+        if hasattr(node, "lineno"):
+            ast.copy_location(node, near)
+    return look
+
+
+def _own(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Go through statements, but not into functions and classes."""
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        if not isinstance(node, _SCOPES):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _filled(body: list[ast.stmt]) -> list[str]:
+    """List what loops in these statements append to or write into."""
+    loops = [node for node in _own(body) if isinstance(node, _LOOPS)]
+    grown = [_grown(node) for loop in loops for node in _own(loop.body)]
+    return list(dict.fromkeys(name for name in grown if name))
+
+
+def _grown(node: ast.AST) -> str:
+    """Name what a statement makes longer or fills, or nothing."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=thing, attr="append" | "extend")):
+            return _path(thing)
+        case ast.Assign(targets=[ast.Subscript(value=thing)]):
+            return _path(thing)
+        case ast.AugAssign(target=thing, op=ast.Add(), value=ast.List()):
+            return _path(thing)
+        case ast.Assign(targets=[thing], value=ast.Call(func=ast.Attribute(attr=how))) if how in _GROWING:
+            return _path(thing)
+    return ""
+
+
+def _path(node: ast.AST) -> str:
+    """Write out `hist` or `self.hist`, also of `hist["b"]`; nothing for what is no such name."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=inner, attr=name) if path := _path(inner):
+            return f"{path}.{name}"
+    return ""
+
+
+def _targets(node: ast.Assign) -> list[str]:
+    parts = [part for each in node.targets for part in (each.elts if isinstance(each, ast.Tuple) else [each])]
+    return [_path(part) for part in parts if not isinstance(part, ast.Subscript)]
+
+
+def _yields(node: ast.AST) -> bool:
+    return isinstance(node, ast.Yield | ast.YieldFrom)
+
+
+def _at(space: dict[str, Any], name: str) -> Any:
+    """Follow `self.hist` through what is known, past whatever `__getattr__` an object defines."""
+    first, *rest = name.split(".")
+    thing: Any = space.get(first)
+    for part in rest:
+        thing = getattr(thing, "__dict__", {}).get(part)
+    return thing
 
 
 # -- where numbers may be --------------------------------------------------------------------------

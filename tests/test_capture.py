@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 import warnings
 from collections import defaultdict, deque, namedtuple
@@ -314,6 +315,123 @@ def test_a_long_loop_is_recorded_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("grader.capture.MOST_RECORDED", 10)
 
     assert len(recorded(("w",), *({"w": float(turn)} for turn in range(50)))["fit.w"]) == 10
+
+
+# -- histories that would be lost ------------------------------------------------------------------------
+
+
+def watched(source: str, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Run a cell as IPython does with our look at it; give what was kept before it was lost."""
+    namespace = {} if namespace is None else namespace
+    transformers: list[Any] = []
+    capture = Capture(namespace)
+    capture.watch(transformers)
+    module = transformers[0].visit(ast.parse(source))
+    exec(compile(ast.fix_missing_locations(module), "cell", "exec"), namespace)  # noqa: S102 - our own cells
+    return {one.name: one.values.tolist() for one in asked(capture, trace.Reader())[0] if one.source == "returned"}
+
+
+TRAIN = """
+def train(lr, out=None):
+    'How it trains.'
+    w = 8.0
+    history = [w]
+    for i in range(6):
+        w -= lr * w
+        history.append(w)
+        if out is not None:
+            out.append(w)
+    return w
+"""
+
+
+def test_what_a_function_kept_for_itself_is_told_call_by_call() -> None:
+    told = watched(f"{TRAIN}\nfor lr in (0.5, 0.25):\n    train(lr)")
+
+    assert sorted(told) == ["train.history", "train[2].history"]
+    assert told["train.history"] == [8.0 * 0.5**i for i in range(7)]
+
+
+def test_what_a_name_still_holds_is_told_once() -> None:
+    source = TRAIN.replace("return w", "return history")
+
+    assert watched(f"{source}\nkept = train(0.5)") == {}
+    assert list(watched(f"{source}\nkept = train(0.5)\nkept = train(0.25)")) == ["train.history"]
+
+
+def test_what_belongs_to_the_caller_is_no_history_of_the_function() -> None:
+    assert "train.out" not in watched(f"{TRAIN}\nmine = []\ntrain(0.5, mine)")
+
+
+def test_what_a_loop_begins_anew_is_told_turn_by_turn() -> None:
+    told = watched(
+        """
+for lr in (0.5, 0.25, 0.125):
+    w, w_history = 8.0, [8.0]
+    for i in range(6):
+        w -= lr * w
+        w_history.append(w)
+"""
+    )
+
+    assert list(told) == ["loop.w_history", "loop[2].w_history"]
+
+
+def test_objects_and_dicts_are_looked_into() -> None:
+    told = watched(
+        """
+class Model:
+    def fit(self):
+        self.path, seen = [1.0], {"loss": []}
+        for i in range(6):
+            self.path.append(self.path[-1] / 2)
+            seen["loss"].append(self.path[-1] ** 2)
+
+Model().fit()
+"""
+    )
+
+    assert list(told) == ["fit.self.path", "fit.seen['loss']"]
+
+
+def test_an_error_keeps_its_line_and_the_history_before_it() -> None:
+    namespace: dict[str, Any] = {}
+    source = TRAIN.replace("return w", "return w / 0")
+
+    with pytest.raises(ZeroDivisionError) as failed:
+        watched(f"{source}\ntrain(0.5)", namespace)
+
+    assert failed.traceback[-1].lineno + 1 == source.split("\n").index("    return w / 0") + 1
+    assert namespace["train"].__doc__ == "How it trains."
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import functools\n@functools.cache\ndef f():\n    h = []\n    for i in range(9): h.append(i)\nf()",
+        "def f():\n    h = []\n    for i in range(9):\n        h.append(i)\n        yield i\nlist(f())",
+        "async def f():\n    h = []\n    for i in range(9): h.append(i)",
+        "def f():\n    h = []\n    for i in range(3): h.append(i)\nf()",
+    ],
+    ids=["decorated", "generator", "coroutine", "short"],
+)
+def test_what_may_not_be_touched_or_is_too_short_is_left(source: str) -> None:
+    assert watched(source) == {}
+
+
+def test_a_process_that_does_not_know_us_runs_the_function_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    namespace: dict[str, Any] = {}
+    watched(TRAIN, namespace)
+
+    monkeypatch.delattr("builtins._grader_kept")
+
+    assert namespace["train"](0.5) == 8.0 * 0.5**6
+
+
+def test_a_function_called_often_is_looked_at_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.capture.MOST_TURNS", 3)
+
+    assert len(watched(f"{TRAIN}\nfor i in range(1, 9):\n    train(i / 10)")) == 3
 
 
 # -- histories of millions of steps ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 import time
 import tomllib
 from collections.abc import Callable
@@ -224,6 +225,25 @@ def test_a_loop_that_keeps_no_history_is_run_again_with_a_record(tmp_path: Path,
     (match,) = evidence.matches
     assert (match.names, match.steps, match.rule, match.verdict) == (("b", "w"), 50, "gd", "matches")
     assert [note.id for note in match.notes][:1] == ["kernel.recorded"]
+
+
+BY_RATE = f"""
+def train(lr):
+{textwrap.indent(GOOD.replace(", lr = 0.0, 0.0, 0.01", " = 0.0, 0.0"), "    ")}
+    return b_history, w_history
+
+x_data, y_data = [1.0, 2.0, 3.0], [2.0, 4.1, 5.9]
+for lr in (0.01, 0.02, 0.03):
+    b_history, w_history = train(lr)
+"""
+
+
+@pytest.mark.slow
+def test_what_a_later_turn_overwrites_is_verified_as_well(tmp_path: Path, isolation: Isolation) -> None:
+    evidence = pipeline.examine(_hand_in(tmp_path, BY_RATE), gather=GATHER, isolation=isolation)
+
+    assert {(match.verdict, match.steps) for match in evidence.matches} == {("matches", 50)}
+    assert sorted(match.hyperparameters["lr"] for match in evidence.matches) == pytest.approx([0.01, 0.02, 0.03])
 
 
 @pytest.mark.slow

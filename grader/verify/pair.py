@@ -189,11 +189,21 @@ def _by_rubric(here: Sequence[Series], names: Names) -> Iterator[Path]:
         if len(group) != 2:
             continue
         for b in (column for column in held if stem(column.name) == group[0]):
-            place = b.name[: b.name.rfind(group[0])]
-            for w in (column for column in held if stem(column.name) == group[1] and column.name.startswith(place)):
+            place = _place(b, group[0])
+            for w in (column for column in held if stem(column.name) == group[1] and _place(column, group[1]) == place):
                 path = _pair(b, w, named=True, ordered=True)
                 if path is not None:
                     yield path
+
+
+def _place(column: Column, own: str) -> str:
+    """What stands before a column's own name: `runs[2].` of `runs[2].b_history`."""
+    return column.name[: column.name.rfind(own)]
+
+
+def _call(column: Column) -> str:
+    """The call or turn that a history was kept in before it was lost: `train[2]` of `train[2].losses`."""
+    return column.name.partition(".")[0] if column.source == "returned" else ""
 
 
 def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
@@ -206,7 +216,8 @@ def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
         across = np.squeeze(np.asarray(each.values)).shape[0] == theta.shape[0]
         rows = range(theta.shape[0])
         labels = tuple(f"{each.name}[{k}]" if across else f"{each.name}[:, {k}]" for k in rows)
-        yield Path(each.cell, labels, theta, named=_is_kept(each.name), ordered=False)
+        named = _is_kept(each.name) and each.source != "returned"  # what a function keeps may be of anything
+        yield Path(each.cell, labels, theta, named=named, ordered=False)
 
 
 def _by_pattern(here: Sequence[Series]) -> Iterator[Path]:
@@ -242,7 +253,7 @@ def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
     ]
     apart = sorted(combinations(range(len(held)), 2), key=lambda pair: (pair[1] - pair[0], pair))
     for b, w in ((held[i], held[j]) for i, j in apart):  # what belongs together stands together
-        if len(b.values) == len(w.values):
+        if len(b.values) == len(w.values) and _call(b) == _call(w):
             yield Path(b.cell, (b.name, w.name), np.stack([b.values, w.values]), named=False, ordered=False)
 
 
@@ -307,6 +318,7 @@ def losses(series: Sequence[Series], path: Path, names: Names) -> list[Column]:
         (0 if stem(column.name) in names.losses else 1, -len(set(tokens(column.name)) & _words_of(path)), column)
         for column in columns(each for each in series if each.cell == path.cell)
         if column.name not in path.names
+        and (column.source != "returned" or any(name.startswith(f"{_call(column)}.") for name in path.names))
         and len(column.values) <= length + 1
         and (stem(column.name) in names.losses or set(tokens(column.name)) & _LOSS)
     ]
