@@ -339,10 +339,26 @@ def _own(body: list[ast.stmt]) -> Iterator[ast.AST]:
 
 
 def _filled(body: list[ast.stmt]) -> list[str]:
-    """List what loops in these statements append to or write into."""
-    loops = [node for node in _own(body) if isinstance(node, _LOOPS)]
-    grown = [_grown(node) for loop in loops for node in _own(loop.body)]
+    """List what loops that move something append to or write into; a loop over the data alone moves nothing."""
+    loops = [list(_own(node.body)) for node in _own(body) if isinstance(node, _LOOPS)]
+    grown = [_grown(node) for loop in loops if any(map(_moves, loop)) for node in loop]
     return list(dict.fromkeys(name for name in grown if name))
+
+
+def _moves(node: ast.AST) -> bool:
+    """Say whether a statement computes something from what it was before."""
+    match node:
+        case ast.AugAssign():
+            return True
+        case ast.Assign(targets=targets, value=value):
+            return bool({_path(part) for part in _parted(targets)} & _read(value))
+        case ast.Call(func=ast.Attribute(value=thing, attr="append"), args=[value]):
+            return _path(thing) in _read(value)
+    return False
+
+
+def _read(value: ast.expr) -> set[str]:
+    return {path for node in ast.walk(value) if (path := _path(node))}
 
 
 def _grown(node: ast.AST) -> str:
@@ -372,8 +388,11 @@ def _path(node: ast.AST) -> str:
 
 
 def _targets(node: ast.Assign) -> list[str]:
-    parts = [part for each in node.targets for part in (each.elts if isinstance(each, ast.Tuple) else [each])]
-    return [_path(part) for part in parts if not isinstance(part, ast.Subscript)]
+    return [_path(part) for part in _parted(node.targets) if not isinstance(part, ast.Subscript)]
+
+
+def _parted(targets: list[ast.expr]) -> list[ast.expr]:
+    return [part for each in targets for part in (each.elts if isinstance(each, ast.Tuple) else [each])]
 
 
 def _yields(node: ast.AST) -> bool:

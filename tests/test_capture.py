@@ -408,12 +408,13 @@ def test_an_error_keeps_its_line_and_the_history_before_it() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "import functools\n@functools.cache\ndef f():\n    h = []\n    for i in range(9): h.append(i)\nf()",
-        "def f():\n    h = []\n    for i in range(9):\n        h.append(i)\n        yield i\nlist(f())",
-        "async def f():\n    h = []\n    for i in range(9): h.append(i)",
-        "def f():\n    h = []\n    for i in range(3): h.append(i)\nf()",
+        "import functools\n@functools.cache\ndef f():\n    h = [1]\n    for i in range(9): h.append(h[-1] / 2)\nf()",
+        "def f():\n    h = [1]\n    for i in range(9):\n        h.append(h[-1] / 2)\n        yield i\nlist(f())",
+        "async def f():\n    h = [1]\n    for i in range(9): h.append(h[-1] / 2)",
+        "def f():\n    h = [1]\n    for i in range(3): h.append(h[-1] / 2)\nf()",
+        "def f():\n    h = []\n    for x in range(9): h.append(2 * x)\nf()",
     ],
-    ids=["decorated", "generator", "coroutine", "short"],
+    ids=["decorated", "generator", "coroutine", "short", "nothing-moves"],
 )
 def test_what_may_not_be_touched_or_is_too_short_is_left(source: str) -> None:
     assert watched(source) == {}
