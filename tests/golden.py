@@ -71,8 +71,10 @@ b = b - lr / np.sqrt(s_b) * b_grad
 w = w - lr / np.sqrt(s_w) * w_grad""",
     ),
 }
+RULES["rmsprop-eps"] = (RULES["rmsprop"][0], re.sub(r"sqrt\((s_[bw])\)", r"sqrt(\1 + eps)", RULES["rmsprop"][1]))
 USUAL = {"b": "-120", "w": "-4", "lr": "1e-7", "iteration": "2000"}
 MORE = {"adagrad": {"lr": "1"}, "momentum": {"momentum": "0.9"}, "rmsprop": {"lr": "0.1", "rho": "0.9"}}
+MORE["rmsprop-eps"] = {**MORE["rmsprop"], "eps": "1e-8"}
 
 
 def loop(rule: str) -> str:

@@ -325,7 +325,9 @@ RECOGNISED = {
     "heldout-c": 0.5,
     "heldout-d": 0.0,
     "heldout-e": 0.0,
-}  # c to e mislead
+    "heldout-f": 0.85,
+    "heldout-g": 0.25,
+}  # c to e and g mislead
 HELDOUT = sorted(golden.FILE.parent.glob("heldout-*.toml"))
 
 

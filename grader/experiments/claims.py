@@ -114,9 +114,17 @@ def _addressed(trial: Trial, statement: Statement, trials: Sequence[Trial], besi
     alone = {t.name for t in beside} == {trial.name} and statement.cell >= trial.cell
     if _is_named_by_value(trial, statement.subject, trials):
         return statement._replace(subject=f"{_SPOKEN.get(trial.name, trial.name)}{_GAP}{statement.subject}")
-    if alone and statement.named <= trial.cell:
+    if alone and (statement.named <= trial.cell or _only_its_rule(trial, statement.subject)):
         return statement._replace(subject=f"{_SPOKEN.get(trial.name, trial.name)}{_GAP}{statement.sentence}")
     return statement
+
+
+def _only_its_rule(trial: Trial, text: str) -> bool:
+    """Say whether a text names the update rule of the run, and nothing that may be changed: "Adagrad diverges"."""
+    spoken = words.MEASURE.sub(" ", words.apart(text)[0])
+    rules = [name for name, pattern in words.RULES.items() if pattern.search(spoken)]
+    changed = any(pattern.search(spoken) for name, pattern in words.NAMES.items() if name not in rules)
+    return trial.run is not None and rules == [trial.run.rule] and not changed and not words.values(spoken)
 
 
 _SPOKEN = {"b": "initial b", "w": "initial w"}
@@ -137,7 +145,8 @@ def _is_about(trial: Trial, statement: Statement, known: frozenset[float]) -> bo
 
     Values that something is compared with do not count; a direction, "the larger learning rate", outweighs the old one.
     """
-    if not any(words.effects(clause) for clause in words.clauses(statement.sentence)):
+    says = any(words.effects(clause) for clause in words.clauses(statement.sentence))
+    if not says or words.question(statement.sentence):
         return False
     if not _names(trial, statement.subject) or _other_rule(trial, statement.subject):
         return False
@@ -223,11 +232,14 @@ def _clause_claim(  # the one place where all circumstances meet
     if not _names(trial, subject) and not _has_value(trial, subject):
         return "not-judged"
     spoken, _ = words.apart(subject)
-    turned = _turned(trial, spoken, subject)
+    other = _other_values(trial, clause, trials)
+    if not all(close(value, number(trial.before)) for value in other):
+        return "not-judged"  # "with 1e-8, 1e-9 is slower still"
+    turned = bool(other) or _turned(trial, spoken, subject)
     speed = {"faster", "slower"} & set(said)
     certain = (
         _is_plain(trial, statement.sentence, trials)
-        and (not speed or words.OF_SPEED.search(clause) is not None)
+        and (not speed or words.OF_SPEED.search(clause) is not None or words.apart(clause)[1] != "")
         and not turned
         and len(said) == 1
         and _is_this_one(trial, spoken, trials)
@@ -242,6 +254,15 @@ def _clause_claim(  # the one place where all circumstances meet
     if "contradicts" in verdicts and not certain:
         verdicts = (verdicts - {"contradicts"}) | {"not-judged"}
     return verdicts.pop() if len(verdicts) == 1 else "not-judged"
+
+
+def _other_values(trial: Trial, clause: str, trials: Sequence[Trial]) -> list[float]:
+    """List the values of other runs that a clause speaks of where it does not name the change's own."""
+    spoken, _ = words.apart(clause)
+    if _has_value(trial, spoken):
+        return []
+    known = {number(value) for t in trials if t.name == trial.name for value in (t.before, t.after)}
+    return [said for said in words.values(spoken) if any(close(value, said) for value in known)]
 
 
 def _is_plain(trial: Trial, sentence: str, trials: Sequence[Trial]) -> bool:

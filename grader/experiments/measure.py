@@ -2,7 +2,8 @@
 
 With S the sum of squared errors, S* the least possible and S - S* the *height* of a run:
 
-- diverging, oscillating, converged: as verification measured the run itself.
+- diverging, oscillating, converged: as verification measured the run itself; where both runs oscillate, the change
+  did not make it so, and they are compared.
 - The common level of two runs is the larger of their two lowest heights, or the height that counts as converged
   (S*/1000, or a billionth of the start), whichever is larger. Both runs reach it.
 - faster: the run reaches the common level in at most 4/5 of the other's steps; slower: it needs at least 5/4.
@@ -39,7 +40,7 @@ def effect(run: Match, other: Match | None, *, name: str) -> ExperimentEffect | 
     """Name what the change did to the run, against the other run or, without one, by itself."""
     if run.effect is None:
         return None
-    if run.effect in ("diverging", "oscillating"):
+    if run.effect == "diverging" or (run.effect == "oscillating" and (other is None or other.effect != run.effect)):
         return run.effect
     own: ExperimentEffect = "converged" if run.effect == "converged" else "not-converged"
     compared = comparison(run, other) if other and name != "data" else NOTHING

@@ -207,5 +207,6 @@ def _reference(trial: Trial, run: Match, evidence: Evidence) -> Match | None:
         return base
     same_rule = [m for m in earlier if m.rule == run.rule]
     old_value = [m for m in same_rule if has(m, trial.name, trial.before)]
+    unseen = [m for m in same_rule if has(m, trial.name, trial.before) is None]  # an epsilon that leaves no trace
     others = [m for m in earlier if m.rule == trial.before]
-    return next(iter((*old_value, *others, *([base] if base else same_rule))), None)
+    return next(iter((*old_value, *unseen, *others, *([base] if base else same_rule))), None)

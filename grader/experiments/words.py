@@ -109,7 +109,18 @@ MEASURE = _list(
     r"""
     (?:同樣|同样|相同|一樣|一样)的?(?:迭代|訓練|训练|更新)*(?:次數|次数|步數|步数)
     (?:[跑走經经過过迭代了完在第更新訓練训练]+ ?)[\d,萬万]+ ?(?:多)?(?:次|步|輪|轮|個|个)(?:迭代|疊代)?
+    [\d,萬万]+ ?(?:次|步|輪|轮)的?(?:迭代|疊代|更新|訓練|训练)?(?:之?[後后]|以[後后]|之?[內内])
     (?:需要|要|花)[^，。,]{0,4}(?:迭代|疊代|步)(?:次數|次数)?
+    """,
+)
+
+# What was held constant, "with the same learning rate", is no effect; "gives the same result" is one.
+HELD = _list(
+    r"""
+    (?:with|at|for|from|under|using|keeping|within) (?:exactly |all )?the same (?:[a-z]+ ){0,2}[a-z]+
+    """,
+    r"""
+    (?:在|用|以|從|从|使用)?(?:同樣|同样|相同|一樣|一样)的?(?:起點|起点|起始|初始|學習率|学习率|資料|资料|數據|数据|參數|参数|設定|设定|條件|条件)[^，。,；]{0,4}(?:下|時|时)?
     """,
 )
 
@@ -149,6 +160,8 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         explod\w*|blow(?:s|n|ing)? up|blew up
         overflow\w*|nan|infinit\w*|inf
         """
+        rf"{_LOSS}s? (?:only |just |always )?(?:goes|went) up"
+        "\n"
         rf"{_LOSS}s? (?:\w+ )?(?:keeps?|kept|just keeps?|is|are|was|starts?|started) {_RISE}",
         f"""
         發散|发散
@@ -170,7 +183,7 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         """,
     ),
     "slower": _list(
-        r"slow(?:er|est|ly|s|ed|ing)?(?: down)?|sluggish\w*|crawl\w*"
+        r"slow(?:er|est|ly|s|ed|ing)?(?: down)?|sluggish\w*|crawl\w*|(?:much |far |a lot |even |no )later"
         "\n"
         rf"(?:tak(?:es?|ing)|took) {_HOW_MUCH}a? ?(?:long(?:er)?|more)(?: (?:time|steps|iterations))?"
         "\n"
@@ -179,6 +192,7 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         慢|緩|缓
         較久|较久|更久|耗時|耗时
         需要更多|要更多
+        (?:需要|要|花)了?[^，。,]{0,4}倍的?(?:迭代|疊代|步|次|時間|时间)
         """,
     ),
     "faster": _list(
@@ -189,10 +203,11 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         sooner|earlier|less time
         (?:in|needs?|needed|takes?|took|requires?|with|after|within) (?:\w+ ){0,2}fewer (?:iterations|steps|updates)
         """,
-        """
+        r"""
         快(?!要)
         加速|迅速
         速度[^，。,]{0,6}(?:提升|提高|增加)
+        速度(?:是|為|为)(?![^，。,]{0,16}(?:0\.|分之))[^，。,]{1,16}倍
         [走跑移前][^，。,離离]{0,4}(?:更|較|较)[遠远]
         更早|較早|较早
         """,
@@ -239,6 +254,7 @@ EFFECTS: dict[Said, re.Pattern[str]] = {
         不收斂|不收敛|收斂不了|收敛不了|到不了|走不到
         卡住|停滯|停滞|不夠|不够|不足
         很遠|很远|還差|还差
+    (?:停|卡|還|还)在?了?(?:半路|途中|中途|半途|半山腰)
         [離离距][^，。,]{{0,8}}(?:一大?段|不少|很大的?)距[離离]
         {_LOSS_ZH_STILL}
         """,
@@ -289,7 +305,8 @@ HEDGE = _list(
     可能|也許|也许|或許|或许|似乎|好像|看似|看起來|看起来|看上去|表面
     但|可是|不過|不过|卻|却|然而|反而|其實|其实|事實上|事实上|實際上|实际上|代表|表示
     如果|若|假如|假設|假设|要是|當|当|除非|否則|否则|雖|虽
-    通常|一般|容易|應該|应该|會不會|会不会|理應|照理|本來|原本
+    通常|一般|容易|應該|应该|會不會|会不会|理應|照理|本來|(?<![比跟與和与同較较])原本
+    認為|认为|覺得|觉得
     理論|理论|預期|预期|預測|预测|以為|以为|猜|想|希望|為了|为了
     太|過大|过大|過小|过小|過高|过高|過低|过低
     範圍|范围|之內|以内|以內
@@ -343,11 +360,11 @@ FILLER = _list(
     losses|loss|error|cost|final|finally|convergence|minim\w*|optim\w*|solution|point|reach(?:es|ed)?|speeds?|rates?
     iterations?|steps|few|times|fold|ten|two|five|hundred
     much|more|even|very|far|really|clearly|obviously|significantly|noticeably|considerably|a lot|a bit|slightly|well
-    best|good|great|works?|too|enough|version|lower(?:ing|ed)|raising|ends?|ended|because|since|becomes|when|than|before|originally|previously|original|previous
+    best|good|great|works?|too|enough|version|ones?|lower(?:ing|ed)|raising|ends?|ended|because|since|becomes|when|than|before|originally|previously|original|previous
     """,
     """
     這個|这个|這|这|那|我們|我们|我|它|由圖|由图|從圖|可知|可見|可见|可以|看出|看到|發現|发现|觀察|观察|知道|結果|结果|結論|结论
-    的|了|是|會|会|就|後|后|之後|以後|以后|時|时|時候|时候|把|將|将|用|使用|調|调|改|換|换|成|為|为|到|至|設|设|定|變|变|得|地
+    的|了|是|會|会|就|之[後后]|以[後后]|後|后|時|时|時候|时候|把|將|将|用|使用|調|调|改|換|换|成|為|为|到|至|設|设|定|變|变|得|地
     更|很|較|较|比較|比较|最|非常|明顯|明显|顯著|显著|大幅|許多|许多|不少|一點|一点|些|越|愈|也|都|讓|让|使|令|導致|导致|造成|因為|因为|由於|由于|所以|因此
     訓練|训练|模型|參數|参数|速度|速率|曲線|曲线|函數|函数|損失|损失|誤差|误差|下降|最佳解|最低點|最低点|最小值|最優|最优|終點|终点|解|次數|次数|次|步
     學習|学习|增加|提高|提升|降低|減少|减少|減小|减小|增大|加大|原來|原来|原本|之前|以前|倍|十|幾|几|成功|順利|顺利|效果|好|再
@@ -385,7 +402,14 @@ def sentences(text: str) -> tuple[str, ...]:
 def clauses(sentence: str) -> tuple[str, ...]:
     """Cut a sentence where its subject or its direction may turn; a comma inside a number stays."""
     whole = re.sub(r"(?<=\d),(?=\d{3})", "", sentence)
+    whole = re.sub(r"(?<=\d)[,，](?=\s*[-−]?\.?\d[\d.eE+-]*\s*[)）])", " ", whole)  # the pair (-120, -4)
     return tuple(part.strip() for part in _CLAUSE.split(whole) if part and part.strip())
+
+
+@lru_cache(CACHE)
+def question(sentence: str) -> bool:
+    """Say whether a sentence asks: it says nothing of what happened."""
+    return re.search(r"(?:[?？]|[嗎吗])[\s\"”」』)）*_]*$", sentence) is not None
 
 
 @lru_cache(CACHE)
@@ -478,7 +502,7 @@ def _plain(match: re.Match[str]) -> float | None:
 def effects(text: str) -> tuple[Said, ...]:
     """List what a clause says happened; "converges faster" is about speed, "does not converge" about arriving."""
     found: list[Said] = []
-    rest = text
+    rest = HELD.sub(" ", text)
     for name, pattern in EFFECTS.items():
         if pattern.search(rest):
             found.append(name)
