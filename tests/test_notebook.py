@@ -379,6 +379,20 @@ def test_arguments_of_a_training_function_are_changes_where_it_is_called() -> No
     ]
 
 
+def test_a_call_is_read_by_the_definition_that_was_in_force() -> None:
+    again = TRAIN.replace("def train(", "def train(verbose, ")
+
+    assert changed(DATA, TRAIN, "train(1e-6)", again, "train(1, 1e-5)") == [
+        ("lr", 3, "1e-7", "1e-6"),
+        ("lr", 5, "1e-7", "1e-5"),
+    ]
+    assert named(notebook("f(1e-6)", "def f(lr): return lr", "def f(n, lr): return lr")) == [("lr", 1, 1e-6)]
+
+
+def test_what_is_no_whole_number_is_no_number_of_steps() -> None:
+    assert changed(DATA, TRAIN, "train(iteration=0.5)") == []
+
+
 def test_a_class_with_settings_is_followed_into_its_loop() -> None:
     model = """
     class Line:

@@ -335,6 +335,7 @@ def test_grids_and_predictions_are_no_runs() -> None:
     decoys = [
         Series(cell=4, name="y_pred", values=X * 2),
         Series(cell=4, name="epochs", values=np.arange(100.0)),
+        Series(cell=4, name="theta", values=np.stack([np.linspace(-1, 1.5, 50), *[np.linspace(-1.5, 1, 50)] * 3])),
         Series(cell=4, name="b_grad_history", values=np.random.default_rng(1).normal(size=100)),
         Series(cell=4, name="w_grad_history", values=np.random.default_rng(2).normal(size=100)),
     ]

@@ -139,7 +139,7 @@ def called(func: ast.expr) -> str:
 
 
 def callables(cells: Mapping[int, ast.Module]) -> dict[str, Callable]:
-    """Find the functions, methods and classes of the notebook by name; the last definition counts."""
+    """Find the functions, methods and classes of some cells by name; the last definition counts."""
     found: dict[str, Callable] = {}
     for cell, module in cells.items():
         for node in ast.walk(module):
@@ -151,6 +151,17 @@ def callables(cells: Mapping[int, ast.Module]) -> dict[str, Callable]:
                     if isinstance(method, ast.FunctionDef) and method.name == "__init__":
                         found[node.name] = _callable(method, node.name, cell)
     return found
+
+
+def defined(cells: Mapping[int, ast.Module]) -> Iterator[tuple[int, ast.Module, Mapping[str, Callable]]]:
+    """Go through the cells with the functions that each may call: as last defined until there, else as first after."""
+    own = {cell: callables({cell: module}) for cell, module in cells.items()}
+    known: dict[str, Callable] = {}
+    for found in reversed(own.values()):
+        known |= found
+    for cell, module in cells.items():
+        known = known | own[cell]
+        yield cell, module, known
 
 
 def _callable(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str, cell: int) -> Callable:
@@ -189,11 +200,10 @@ def modules(notebook: Notebook) -> dict[int, ast.Module]:
 def declared(notebook: Notebook) -> tuple[Declared, ...]:
     """List the numbers that the notebook states under a name, in the order of the cells and lines."""
     cells = modules(notebook)
-    functions = callables(cells)
     known: dict[str, float] = {}
     found = [
         Declared(name=name, cell=cell, value=value, line=line)
-        for cell, module in cells.items()
+        for cell, module, functions in defined(cells)
         for name, value, line in _Statements(functions, known).of(module.body)
     ]
     unique = {(d.name, d.cell, d.value, d.line): d for d in found}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grader.notebook import roles
-from grader.notebook.constants import Callable, arguments, callables, called, loop_values, number, numbers
+from grader.notebook.constants import Callable, arguments, called, defined, loop_values, number, numbers
 
 Value = float | str | tuple[float, ...]
 Env = dict[str, Value]
@@ -36,10 +36,10 @@ class Site:
 
 def sites(cells: Mapping[int, ast.Module]) -> tuple[Site, ...]:
     """List the training runs of a notebook in the order in which they would run."""
-    walk = _Walk(callables(cells))
+    walk = _Walk()
     env: Env = {}
     found: list[Site] = []
-    for cell, module in cells.items():
+    for cell, module, walk.functions in defined(cells):
         for site in walk.body(module.body, env, cell, depth=0):
             found.append(site)
             if len(found) >= MAX_SITES:
@@ -48,8 +48,8 @@ def sites(cells: Mapping[int, ast.Module]) -> tuple[Site, ...]:
 
 
 class _Walk:
-    def __init__(self, functions: Mapping[str, Callable]) -> None:
-        self.functions = functions
+    def __init__(self) -> None:
+        self.functions: Mapping[str, Callable] = {}
         self.objects: dict[str, Env] = {}
         self.visits = 0
 
@@ -138,7 +138,7 @@ class _Walk:
             values = _settled(values, name, env[name], rule=rule, updated=name in stored)
         values = _without_weak(values, rule)
         count = _count(node, env)
-        if count is not None:
+        if count is not None and _is_count(count):
             values["iteration"] = count
         data = {n: v for n in sorted(loaded - stored) if isinstance(v := env.get(n), tuple) and len(v) >= 3}
         shape = Counter(type(inner).__name__ for each in statements for inner in ast.walk(each))
@@ -273,7 +273,14 @@ def _settled(values: dict[str, float], name: str, value: Value, *, rule: str, up
             role = "lr"  # a learning rate that decays; an accumulator such as lr_b starts from zero
     else:
         role = roles.setting(name, rule=rule)
-    return values if role is None or role in values else {**values, role: value}
+    if role is None or role in values or (role == "iteration" and not _is_count(value)):
+        return values
+    return {**values, role: value}
+
+
+def _is_count(value: float) -> bool:
+    """Say whether a number may be one of steps; a tolerance that is named like one is not."""
+    return value >= 1 and value.is_integer()
 
 
 def _without_weak(values: dict[str, float], rule: str) -> dict[str, float]:

@@ -149,6 +149,11 @@ def is_grid(values: Floats) -> bool:
         return bool(np.all(np.abs(steps - steps[0]) <= 1e-9 * np.abs(values).max()))
 
 
+def _is_axes(theta: Floats) -> bool:
+    """Whether all rows are evenly spaced: axes for plotting, side by side."""
+    return bool(theta.shape[1] > 2 and all(map(is_grid, theta)) and np.any(np.ptp(theta, axis=1) > 0))
+
+
 # -- parameter histories -------------------------------------------------------------------------
 
 
@@ -212,6 +217,8 @@ def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
     for each, theta in _tables(here):
         words = set(tokens(each.name))
         if stem(each.name) in data_names or words & (_NOT_A_PARAMETER | _LOSS) or theta.shape[0] == theta.shape[1]:
+            continue
+        if not words & _KEEPING and _is_axes(theta):
             continue
         across = np.squeeze(np.asarray(each.values)).shape[0] == theta.shape[0]
         rows = range(theta.shape[0])
