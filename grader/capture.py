@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WIDEST = 64  # columns of a history; wider tables are images and grids
+WIDEST = 80  # columns of a history, which is an image of 8 × 8 and some; wider tables are images and grids
 DEEPEST = 2
 MOST_NAMES = 2000
 MOST_SERIES = 400

@@ -241,9 +241,10 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
     )
     evidence = _guarded("verify", partial(_verify, executed.series), job, evidence)
     evidence = replace(evidence, matches=tuple(_whole(match, executed.cut) for match in evidence.matches))
-    if evidence.matches or evidence.fault:
+    if evidence.fault:
         return evidence
-    return _guarded("verify", partial(_unfound, theirs, executed.series), job, evidence)
+    rest = partial(_beside, executed.series) if evidence.matches else partial(_unfound, theirs, executed.series)
+    return _guarded("verify", rest, job, evidence)
 
 
 def _whole(match: Match, cut: Sequence[tuple[int, str, int]]) -> Match:
@@ -257,6 +258,14 @@ def _whole(match: Match, cut: Sequence[tuple[int, str, int]]) -> Match:
     notes = tuple(note for note in match.notes if note.id != "verify.more-steps")
     said = message("verify.more-steps", steps=max(lengths) - 1, judged=judged)
     return replace(match, steps=max(lengths) - 1, notes=(*notes, said))
+
+
+def _beside(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
+    """Name the histories of other cells beside the runs that were found."""
+    from grader.verify.alone import beside
+
+    named = beside(series, evidence.matches, names=job.gather.names)
+    return replace(evidence, matches=tuple(sorted((*evidence.matches, *named), key=lambda match: match.cell)))
 
 
 def _unfound(theirs: Notebook, series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.model import Names, Series
-from grader.verify.alone import alone
+from grader.model import Match, Names, Series
+from grader.verify.alone import alone, beside
 
 FALLING = np.array([9.0, 5.0, 3.0, 2.0, 1.5, 1.25])
 
@@ -55,3 +55,26 @@ def test_it_is_said_that_a_person_looks_and_what_was_recorded() -> None:
 
     assert (match.verdict, match.steps) == ("unverifiable", 5)
     assert [note.id for note in match.notes] == ["kernel.recorded", "kernel.alone"]
+
+
+RUN = Match(cell=3, names=("b_history", "w_history"), steps=5, verdict="matches")
+KEPT = Series(cell=3, name="b_history", values=FALLING)
+
+
+@pytest.mark.parametrize(
+    ("cell", "name", "values", "told"),
+    [
+        (5, "x_history", FALLING + 1, True),
+        (5, "descend.path", np.stack([FALLING + 1, -FALLING], axis=1), True),
+        (5, "path", np.stack([FALLING, -FALLING], axis=1), False),
+        (3, "x_history", FALLING + 1, False),
+        (5, "loss_history", FALLING + 1, False),
+        (5, "grad_history", FALLING + 1, False),
+        (5, "xs", FALLING + 1, False),
+    ],
+    ids=["one-parameter", "function", "copy", "cell-of-the-run", "loss", "gradient", "no-history"],
+)
+def test_beside_a_run_other_cells_histories_are_named(cell: int, name: str, values: Any, told: bool) -> None:
+    found = beside([KEPT, Series(cell=cell, name=name, values=values)], [RUN], names=Names())
+
+    assert [match.verdict for match in found] == ["unverifiable"] * told

@@ -111,6 +111,21 @@ def test_data_by_the_rubrics_names_come_before_grids() -> None:
     assert [each.names for each in found] == [("x_data", "y_data")]
 
 
+def test_a_table_is_data_and_the_points_of_a_grid_are_none() -> None:
+    table = np.array([[1.0, 3.0], [2.0, 5.0], [4.0, 9.0], [5.0, 9.5]])
+    points = np.stack(np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-2, 2, 4)), axis=-1).reshape(-1, 2)
+    series = [Series(cell=1, name="table", values=table), Series(cell=1, name="points", values=points)]
+
+    assert [each.names[0] for each in pair.samples(series, 2, Names())] == ["table[:, :-1]"]
+
+
+def test_a_model_of_many_weights_is_a_path_where_its_name_says_so() -> None:
+    weights = np.random.default_rng(1).normal(size=(40, 65)).cumsum(axis=0)
+    series = [Series(cell=1, name=name, values=weights) for name in ("w_history", "digits")]
+
+    assert [(path.theta.shape, path.named) for path in pair.paths(series, 1, Names())] == [((65, 40), True)]
+
+
 def test_a_declared_number_is_sorted_by_its_name_and_the_cells_own_come_first() -> None:
     declared = [
         Declared(name="lr", cell=1, value=0.5),

@@ -275,6 +275,8 @@ def _settled(values: dict[str, float], name: str, value: Value, *, rule: str, up
         role = roles.setting(name, rule=rule)
     if role is None or role in values or (role == "iteration" and not _is_count(value)):
         return values
+    if role == "weak-lr" and value == 0.0:  # an intercept that is called a
+        return values
     return {**values, role: value}
 
 

@@ -1,6 +1,7 @@
 """Histories that are kept and cannot be verified: of one parameter, of no line fit, or of the loss alone.
 
-Looked for only where no run was found: a person sees which numbers there are, and none of them is judged.
+A person sees which numbers there are, and none of them is judged. Where other cells have runs, only what the name calls
+a history of something other than a loss or a gradient is told, and no copy of a run's own numbers.
 """
 
 from __future__ import annotations
@@ -29,6 +30,26 @@ def alone(series: Sequence[Series], *, names: Names) -> tuple[Match, ...]:
     told = {match.cell for match in kept}
     kept += [m for each in series if each.source == "recorded" and each.cell not in told for m in _matches(each, names)]
     return tuple({(match.cell, match.names): match for match in kept}.values())[:MOST]
+
+
+def beside(series: Sequence[Series], found: Sequence[Match], *, names: Names) -> tuple[Match, ...]:
+    """List the histories of cells that have no run, where other cells have one."""
+    told = {match.cell for match in found}
+    known = {row for each in series if each.cell in told for row in _rows(each)}
+    left = [
+        each for each in series if each.cell not in told and _is_of_parameters(each) and known.isdisjoint(_rows(each))
+    ]
+    return alone(left, names=names)
+
+
+def _is_of_parameters(each: Series) -> bool:
+    words = set(pair.tokens(each.name))
+    return bool(words & _HISTORY) and not words & (_LOSS | pair.NOT_A_PARAMETER - {"x", "y"})
+
+
+def _rows(each: Series) -> set[bytes]:
+    values = np.squeeze(np.asarray(each.values, dtype=np.float64))
+    return {row.tobytes() for row in (values.T if values.ndim == 2 else values[np.newaxis])}
 
 
 def _matches(each: Series, names: Names) -> Iterator[Match]:

@@ -7,6 +7,7 @@ velocities are never taken for a history.
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import combinations, islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +24,7 @@ _KEEPING = {
     *("vals", "arr", "array", "s", "steps", "trajectory", "traj", "memory", "save", "saved", "store", "evolution"),
 }
 _VECTOR = {"theta", "thetas", "param", "params", "parameter", "parameters", "weights", "coef", "coefs", "p", "beta"}
-_NOT_A_PARAMETER = {
+NOT_A_PARAMETER = {
     *(
         "grad",
         "gradient",
@@ -50,6 +51,7 @@ _Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "p
 _INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef|a|p)0)")
 _SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
 MOST_PATHS, MOST_SAMPLES = 40, 8
+FEW_WEIGHTS, MOST_WEIGHTS = 8, 80  # of a model, where no name says that a table is a history, and where one does
 LARGEST = 1e30  # of data: the squares of their gradients must have room
 
 
@@ -103,7 +105,7 @@ def tokens(name: str) -> tuple[str, ...]:
 def _about(name: str, role: re.Pattern[str]) -> tuple[str, ...] | None:
     """What surrounds the parameter's own letter in its name, or None if the name is of something else."""
     words = tokens(name)
-    if set(words) & _NOT_A_PARAMETER:
+    if set(words) & NOT_A_PARAMETER:
         return None
     for k, word in enumerate(words):
         if role.fullmatch(word):
@@ -114,7 +116,7 @@ def _about(name: str, role: re.Pattern[str]) -> tuple[str, ...] | None:
 
 def _is_kept(name: str) -> bool:
     words = set(tokens(name))
-    return bool(words & (_KEEPING | _VECTOR)) and not words & (_NOT_A_PARAMETER | _LOSS)
+    return bool(words & (_KEEPING | _VECTOR)) and not words & (NOT_A_PARAMETER | _LOSS)
 
 
 # -- shapes --------------------------------------------------------------------------------------
@@ -136,9 +138,9 @@ def _tables(series: Iterable[Series]) -> Iterator[tuple[Series, Floats]]:
         values = np.squeeze(np.asarray(each.values, dtype=np.float64))
         if values.ndim != 2 or min(values.shape) < 2:
             continue
-        across = values.shape[0] < values.shape[1]
+        across = values.shape[0] < values.shape[1] and values.shape[0] <= FEW_WEIGHTS  # many weights stand in rows
         theta = values if across else values.T
-        if theta.shape[0] <= 8:
+        if theta.shape[0] <= (MOST_WEIGHTS if _is_kept(each.name) else FEW_WEIGHTS):
             yield each, np.ascontiguousarray(theta)
 
 
@@ -216,7 +218,7 @@ def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
     data_names = {*names.x, *names.y}
     for each, theta in _tables(here):
         words = set(tokens(each.name))
-        if stem(each.name) in data_names or words & (_NOT_A_PARAMETER | _LOSS) or theta.shape[0] == theta.shape[1]:
+        if stem(each.name) in data_names or words & (NOT_A_PARAMETER | _LOSS) or theta.shape[0] == theta.shape[1]:
             continue
         if not words & _KEEPING and _is_axes(theta):
             continue
@@ -255,7 +257,7 @@ def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
         for column in columns(here)
         if len(column.values) > 3
         and stem(column.name) not in known
-        and not set(tokens(column.name)) & (_NOT_A_PARAMETER | _LOSS)
+        and not set(tokens(column.name)) & (NOT_A_PARAMETER | _LOSS)
         and not is_grid(column.values)
     ]
     apart = sorted(combinations(range(len(held)), 2), key=lambda pair: (pair[1] - pair[0], pair))
@@ -310,9 +312,15 @@ def _data_tables(series: Sequence[Series]) -> Iterator[Samples]:
         values = np.squeeze(np.asarray(each.values, dtype=np.float64))
         if values.ndim != 2 or not 2 <= values.shape[1] <= min(8, values.shape[0] - 1) or _is_kept(each.name):
             continue
-        if np.all(np.abs(values) <= LARGEST):
+        if np.all(np.abs(values) <= LARGEST) and not _is_mesh(values):
             x = values[:, 0] if values.shape[1] == 2 else values[:, :-1]
             yield Samples((f"{each.name}[:, :-1]", f"{each.name}[:, -1]"), x, values[:, -1])
+
+
+def _is_mesh(table: Floats) -> bool:
+    """Whether every value of one column stands beside every value of the others: the points of a grid for plotting."""
+    counts = [len(np.unique(column)) for column in table.T]
+    return min(counts) > 1 and math.prod(counts) == len(table)
 
 
 # -- losses --------------------------------------------------------------------------------------
