@@ -296,7 +296,7 @@ def test_check_prints_the_contracts_json_and_nothing_else(
     assert value["isolation"] == {"level": "bubblewrap", "network": "none", "memory": "rlimit"}
 
 
-def test_the_limits_of_the_command_line_reach_the_child(
+def test_the_limits_and_the_python_of_the_command_line_reach_the_child(
     here: Path, child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs: list[Job] = []
@@ -309,11 +309,13 @@ def test_the_limits_of_the_command_line_reach_the_child(
     handed_out = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     (here / "base.ipynb").write_text(handed_out, encoding="utf-8")
     monkeypatch.setattr(pipeline, "_ask", ask)
-    run("check", NOTEBOOK, "--cell-seconds", "7", "--memory-mb", "512", "--base", "base.ipynb")
+    (here / "python").symlink_to(sys.executable)
+    limits = ("--cell-seconds", "7", "--memory-mb", "512")
+    run("check", NOTEBOOK, *limits, "--base", "base.ipynb", "--kernel-python", "python")
 
     gather = next(job.gather for job in jobs if job.submission.student)  # the other job runs the base notebook
     assert (gather.limits.cell_seconds, gather.limits.notebook_seconds, gather.limits.memory_mb) == (7, 300, 512)
-    assert gather.base == handed_out
+    assert (gather.base, gather.kernel) == (handed_out, str(here / "python"))
 
 
 # -- grade -----------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ def command(
     jobs: int,
     rubric: str,
     base: Path | None,
+    kernel_python: Path | None,
     require_isolation: str,
     **limits: float | None,
 ) -> int:
@@ -73,7 +74,7 @@ def command(
     """
     with stops(USAGE):
         results.make_sure(folder_of_results)
-    chosen = settings.read_rubric(rubric, base=base, limits=limits)
+    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits)
     with stops(USAGE):
         submissions = _submissions(folder, folder_of_results, handed_out=chosen.gather.base)
     isolation = settings.isolation_of(require_isolation)

@@ -47,10 +47,13 @@ rubric = click.option("--rubric", metavar="FILE|NAME", default=DEFAULT, show_def
 
 
 def gathering(command: F) -> F:
-    """Add what decides how a notebook is run: the base notebook and the limits."""
+    """Add what decides how a notebook is run: the base notebook, the Python and the limits."""
     for option in reversed(
         (
             click.option("--base", type=FILE, help="The handed-out notebook that changes are measured against."),
+            click.option(
+                "--kernel-python", type=FILE, help="The Python to run notebooks with, where it has more packages."
+            ),
             click.option("--cell-seconds", type=SECONDS, help="Time for one cell, instead of the rubric's."),
             click.option("--notebook-seconds", type=SECONDS, help="Time for one notebook, instead of the rubric's."),
             click.option(

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from grader.rubric import Rubric
 
 
-def read_rubric(name: str, *, base: Path | None = None, limits: Mapping[str, float | None] | None = None) -> Rubric:
+def read_rubric(
+    name: str,
+    *,
+    base: Path | None = None,
+    kernel: Path | None = None,
+    limits: Mapping[str, float | None] | None = None,
+) -> Rubric:
     """The rubric of a file, of a folder with a `rubric.toml`, or of a name that comes with the grader.
 
-    `base` and each of `limits` that is given stand in for what the rubric says about gathering.
+    `base`, `kernel` and each of `limits` that is given stand in for what the rubric says about gathering.
     """
     file, folder = _place(name)
     with stops(USAGE):
@@ -37,14 +43,16 @@ def read_rubric(name: str, *, base: Path | None = None, limits: Mapping[str, flo
             read_notebook=lambda other: _notebook(_beside(folder, other)),
             where=str(file),
         )
-    kernel = rubric.gather.kernel
-    if kernel and not shutil.which(kernel):
-        raise Stop(f"there is no such Python to run notebooks with: {kernel}", where=f"{file}: [gather] kernel")
+    named = rubric.gather.kernel
+    if kernel is None and named and not shutil.which(named):
+        raise Stop(f"there is no such Python to run notebooks with: {named}", where=f"{file}: [gather] kernel")
     given = {limit: value for limit, value in (limits or {}).items() if value is not None}
     gather = replace(rubric.gather, limits=replace(rubric.gather.limits, **given))
     if base is not None:
         with stops(USAGE):
             gather = replace(gather, base=_notebook(read_text(base), where=str(base)))
+    if kernel is not None:
+        gather = replace(gather, kernel=str(kernel.absolute()))  # not resolved: a link is what makes an environment
     return replace(rubric, gather=gather)
 
 
