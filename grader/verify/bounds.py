@@ -153,13 +153,23 @@ def rates(history: Steps, direction: Direction, *, slack: float = 1.0) -> Interv
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         sure = (np.abs(d) > history.room) & (np.abs(D) > direction.error)  # a converged tail has no direction
         downhill = np.sum(np.sign(d) * np.sign(D) * sure, axis=1) <= 0
-        along = np.where(downhill, -1.0, 1.0)[:, None] * np.sign(D) * d
-        size, room = np.abs(D), slack * history.room
-        error = slack * (direction.error + 8.0 * history.u * size)
-        low = np.where(size + error > 0, (along - room) / (size + error), np.where(np.abs(d) <= room, -np.inf, np.inf))
-        high = np.where(size > error, (along + room) / (size - error), np.inf)
+        along = np.where(downhill, -1.0, 1.0)[:, None] * np.where(D < 0, -d, d)
+        size = np.abs(D)
+        low, high = ends(along, size, slack * history.room, slack * (direction.error + 8.0 * history.u * size))
     low, high = _extremes(low, high)
     return Interval(np.where(downhill, low, -high), np.where(downhill, high, -low))
+
+
+def ends(along: Floats, size: Floats, room: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """The least and the greatest rate for which |along - rate · size| ≤ room + rate · error, step by step.
+
+    A step against a direction that is all rounding needs a rate which makes that rounding as large as the step.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        low = np.where(size + error > 0, (along - room) / (size + error), np.where(along <= room, -np.inf, np.inf))
+        back = np.where((along + room < 0) & (size <= error), -(along + room) / (error - size), -np.inf)
+        low = np.maximum(low, back)
+        return low, np.where(size > error, (along + room) / (size - error), np.inf)
 
 
 def _extremes(low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ import numpy as np
 from grader.model import Divergence, message
 from grader.verify import bounds, rules
 from grader.verify.bugs import CHANGES, FORMULAS, Recorded, bugs
-from grader.verify.identify import FEWEST, Fit, Rate, at_full_length, first, measure, open_eps, read_rates
+from grader.verify.identify import FEWEST, Fit, Rate, at_full_length, first, is_sharp, measure, open_eps, read_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -431,9 +431,9 @@ def _rate_by_step(history: Steps, direction: bounds.Direction) -> _Rates | None:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         size = np.abs(direction.D)
         error = bounds.ROUNDING * (direction.error + 8.0 * history.u * size)
-        along, room = -np.sign(direction.D) * history.d, bounds.ROUNDING * history.room
-        low = np.max((along - room) / (size + error), axis=0)
-        high = np.min(np.where(size > error, (along + room) / (size - error), np.inf), axis=0)
+        along, room = np.where(direction.D < 0, history.d, -history.d), bounds.ROUNDING * history.room
+        low, high = bounds.ends(along, size, room, error)
+        low, high = np.max(low, axis=0), np.min(high, axis=0)
     if not np.all((low <= high) | ~np.isfinite(low)) or np.any(high < 0):
         return None
     known = np.isfinite(low) & np.isfinite(high) & (low > 0) & (high - low < 0.1 * high)
@@ -576,6 +576,8 @@ def _agreeing(
     """
     size = case.problem.size
     begun = _begun(case, PREFIX)
+    if bounds.informative(begun.history) < FEWEST:  # so few steps may be anything
+        return
     g = change(_recorded(begun)) if change else begun.gradient
     whole: Gradient | None = None
     if g is None:
@@ -591,7 +593,9 @@ def _agreeing(
                 judged = at_full_length(case.history, whole, judged, case.said, size)
             elif case.history.length <= PREFIX:
                 judged = judged._replace(worst=0.0)  # the screened rates were asked of every step
-            if judged.worst <= bounds.ROUNDING and (several or len(judged.rates) == 1):
+            direction = judged.form.direction(g if whole is None else whole)
+            sharp = is_sharp(case.history, direction, judged.lr, case.gradient)
+            if sharp and judged.worst <= bounds.ROUNDING and (several or len(judged.rates) == 1):
                 yield judged.form, judged.rates
                 break
 

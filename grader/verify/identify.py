@@ -25,7 +25,8 @@ PREFIX = 300
 FEWEST = 3  # steps that can prove one rate for each parameter
 OFF_THE_LINE = 1e4  # rounding bounds: the normal equations lose digits, which the judgement after them does not
 STANDS_STILL = 1e-9  # a rate so far below another's is none: its parameter does not move
-SHARP = 6  # numbers that move far beyond their bound
+SHARP = 6  # steps that move far beyond their bound
+KNOWN = 100.0  # rounding bounds: a gradient this far above its own is known well enough to prove a rule
 DECIDES = 50  # informative steps that leave room for one rule only
 
 
@@ -68,7 +69,7 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
     for fit in screen(short, g, forms(said, size), said, size):
         if decided and fit.declared and len(fit.rates) == 1:
             judged = at_full_length(history, gradient, fit, said, size)
-            if judged.worst <= bounds.MATCHES:
+            if judged.worst <= bounds.MATCHES and is_sharp(history, judged.form.direction(gradient), judged.lr, gradient):
                 return [judged]
         survivors.append(fit)
     fits = _judge(history, gradient, survivors, said, size)
@@ -79,8 +80,11 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
     return sorted([*fits, *with_eps], key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES))
 
 
-def follows(history: Steps, source: Source, said: Said) -> list[Fit]:
-    """The forms that the run follows with gradients of another source: plain descent, or any rule; one rate only."""
+def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> list[Fit]:
+    """The forms that the run follows with gradients of another source: plain descent, or any rule; one rate only.
+
+    `gradient` is the one of all samples, which says what steps can be known at all.
+    """
     short = bounds.prefix(history, PREFIX)
     g = source.gradient(short) if bounds.informative(short) >= FEWEST else None
     if g is None or not np.all(np.isfinite(g.g)):
@@ -91,14 +95,20 @@ def follows(history: Steps, source: Source, said: Said) -> list[Fit]:
     if whole is None or not np.all(np.isfinite(whole.g)):
         return []
     judged = _judge(history, whole, found, said, source.size)
-    return [fit for fit in judged if _is_sharp(history, fit.form.direction(whole), fit)]
+    return [fit for fit in judged if is_sharp(history, fit.form.direction(whole), fit.lr, gradient)]
 
 
-def _is_sharp(history: Steps, direction: Direction, fit: Fit) -> bool:
-    """Whether enough steps are far larger than their bound: a bound that has grown with the run would fit them all."""
-    told = np.abs(history.d) > 8.0 * history.u * np.abs(history.theta[:, 1:])
-    sharp = told & (np.abs(fit.lr) * direction.error <= 0.01 * np.abs(history.d))
-    return 2 * int(np.count_nonzero(sharp)) >= min(int(np.count_nonzero(told)), SHARP)
+def is_sharp(history: Steps, direction: Direction, lr: Floats, gradient: Gradient) -> bool:
+    """Whether enough steps of every parameter are far larger than their bound: one that has grown fits them all.
+
+    Judged are the steps that move where the correct gradient is far above its rounding. So a direction that is
+    rounding alone, as the intercept's is on standardised data, explains nothing at some huge rate.
+    """
+    moved = np.abs(history.d) > 8.0 * history.u * np.abs(history.theta[:, 1:])
+    told = moved & (np.abs(gradient.g) > KNOWN * gradient.error)
+    sharp = moved & (np.abs(lr) * direction.error <= 0.01 * np.abs(history.d))
+    enough = np.minimum(np.count_nonzero(told, axis=1), SHARP)
+    return bool(np.all(2 * np.count_nonzero(sharp & told, axis=1) >= enough))
 
 
 def first(gradient: Gradient, count: int) -> Gradient:
@@ -141,7 +151,7 @@ def _judge(history: Steps, gradient: Gradient, survivors: Sequence[Fit], said: S
         if passed and history.length > PREFIX and passed[-1].worst <= bounds.MATCHES:
             break
         judged = at_full_length(history, gradient, fit, said, size)
-        if judged.worst <= bounds.ROUNDING:
+        if judged.worst <= bounds.ROUNDING and is_sharp(history, judged.form.direction(gradient), judged.lr, gradient):
             passed.append(judged)
     return passed
 

@@ -249,7 +249,7 @@ def _followed_otherwise(views: Sequence[View], stated: Said) -> Ruling | None:
     """The run follows a rule with the gradient of one sample, one batch, or many steps at once."""
     for view in views:
         for source in sources(view.problem, view.history, stated):
-            fits = follows(view.history, source, stated)
+            fits = follows(view.history, view.gradient, source, stated)
             if fits:
                 return _fitted(view._replace(notes=(*view.notes, source.note)), _called(fits, source.rule), stated)
     return None
