@@ -14,6 +14,7 @@ import numpy as np
 
 from grader.model import Divergence, message
 from grader.verify import bounds, rules
+from grader.verify.bounds import Direction
 from grader.verify.bugs import CHANGES, FORMULAS, Recorded, bugs
 from grader.verify.identify import FEWEST, Fit, Rate, at_full_length, first, is_sharp, measure, open_eps, read_rates
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from grader.model import Floats, Match, Message, RunVerdict, Scalar
-    from grader.verify.bounds import Data, Direction, Gradient, Steps
+    from grader.verify.bounds import Data, Gradient, Steps
     from grader.verify.bugs import Change
     from grader.verify.rules import Form
     from grader.verify.said import Said
 
 PREFIX = 120
-MOST_LEVELS = 8
+MOST_LEVELS = 100
 FOLLOWED = 10  # a rule that was followed for so many informative steps is the run's rule
 
 
@@ -127,16 +128,55 @@ def _meant(case: Case, form: Form, rates: Sequence[Rate] = ()) -> Fit:
 # -- rates that contradict the notebook ----------------------------------------------------------
 
 
-def contradicted(case: Case, fit: Fit) -> Diagnosis:
+def contradicted(case: Case, fit: Fit) -> Diagnosis | None:
     """The run follows a rule with another rate than the one that its own cell states."""
-    used, own = fit.rates[0], case.said.own_rates[0]
+    own_rates = [rate for rate in case.said.own_rates if rate not in fit.form.hyper.values()]  # alpha may be a decay
+    if not own_rates:
+        return None
+    used, own = fit.rates[0], own_rates[0]
     meant = fit._replace(rates=(Rate(own, own, used.scale, declared=True),))
-    for rate in case.said.own_rates:
-        if fit.form.rule == "rmsprop" and _equal(used.value, rate * np.sqrt(1 - fit.form.hyper["rho"])):
-            return told(case, "bug.no-one-minus-rho", meant)
+    if len(fit.rates) > 1:
+        ends = {"first": used.stated, "last": fit.rates[-1].stated}
+        return told(case, "bug.rates-unstated", meant, verdict="review", **ends)
+    for rate in own_rates:
+        for name, factor in _lost_factors(case, fit):
+            if _equal(used.value, rate * factor) and not _equal(np.log10(factor), round(np.log10(factor))):
+                return told(case, name, meant)  # a power of ten is a slip of the pen as well
         if any(_equal(used.value, rate * rate * scale) for scale in rules.scales(case.problem.size).values()):
             return told(case, "bug.lr-twice", meant, used=used.value)
     return told(case, "bug.lr-differs", meant, verdict="review", used=used.stated, ratio=used.stated / own)
+
+
+def _lost_factors(case: Case, fit: Fit) -> Iterator[tuple[str, float]]:
+    """What a known slip in an average does to the learning rate, and nothing else."""
+    hyper = fit.form.hyper
+    if fit.form.rule == "rmsprop":
+        yield "bug.no-one-minus-rho", float(np.sqrt(1 - hyper["rho"]))
+    if fit.form.rule == "adagrad":
+        for rho in case.said.own_decays:
+            yield "bug.rmsprop-never-forgets", float(1 / np.sqrt(1 - rho))
+    if fit.form.rule == "adam" and fit.form.convention.get("bias") == "uncorrected":
+        yield "bug.adam-count-stands", float(np.sqrt(1 - hyper["beta2"]) / (1 - hyper["beta1"]))
+    if fit.form.rule == "adam":
+        yield "bug.adam-no-one-minus-beta", 1 / (1 - hyper["beta1"])
+        yield "bug.adam-no-one-minus-beta", float(np.sqrt(1 - hyper["beta2"]))
+        yield "bug.adam-no-one-minus-beta", float(np.sqrt(1 - hyper["beta2"])) / (1 - hyper["beta1"])
+
+
+def exchanged_decays(case: Case, fit: Fit) -> Diagnosis | None:
+    """The run follows Adam with the two decay rates in each other's place, by the names that the cell gives them."""
+    if fit.form.rule != "adam":
+        return None
+    one, two = fit.form.hyper["beta1"], fit.form.hyper["beta2"]
+    if one == two or any((case.said.own(f"{b}1"), case.said.own(f"{b}2")) != (two, one) for b in _beta_names(case)):
+        return None
+    meant = fit._replace(form=rules.adams(two, one)[0])
+    return told(case, "bug.adam-betas-swapped", meant, verdict="review")
+
+
+def _beta_names(case: Case) -> list[str]:
+    """How the cell calls the two decay rates; the plain name where it states none, which then equals nothing."""
+    return [b for b in ("beta", "beta_", "b", "b_") if case.said.own(f"{b}1") is not None] or ["beta"]
 
 
 def _equal(a: float, b: float) -> bool:
@@ -397,13 +437,27 @@ def _rates_by_step(case: Case) -> Iterator[tuple[Form, _Rates]]:
     """The forms along whose direction every step goes, with the rates of the steps."""
     if case.history.length < FOLLOWED or len(case.history.theta) < 2:
         return
-    short, g = bounds.prefix(case.history, PREFIX), first(case.gradient, PREFIX)
     for form in _plain_forms(case.said):
-        if form.rule in ("momentum", "nesterov") or _rate_by_step(short, form.direction(g)) is None:
+        if form.rule == "nesterov" or form.rule == "momentum" and form.hyper["momentum"] not in case.said.decays:
             continue
-        rates = _rate_by_step(case.history, form.direction(case.gradient))
-        if rates is not None:
-            yield form, rates
+        for history, direction in _rate_outside_or_inside(case, form):
+            short, begun = bounds.prefix(history, PREFIX), direction(first(case.gradient, PREFIX))
+            if _rate_by_step(short, begun) is None:
+                continue
+            rates = _rate_by_step(history, direction(case.gradient))
+            if rates is not None:
+                yield form, rates
+
+
+def _rate_outside_or_inside(case: Case, form: Form) -> Iterator[tuple[Steps, Callable[[Gradient], Direction]]]:
+    """The steps with the direction that a changing rate multiplies: the velocity, or the gradient that enters it."""
+    yield case.history, form.direction
+    if form.rule != "momentum":
+        return
+    beta, d, room = form.hyper["momentum"], case.history.d.copy(), case.history.room.copy()
+    d[:, 1:] -= beta * case.history.d[:, :-1]
+    room[:, 1:] += beta * case.history.room[:, :-1]
+    yield case.history._replace(d=d, room=room), lambda gradient: Direction(gradient.g, gradient.error)
 
 
 class _Rates(NamedTuple):
@@ -438,6 +492,8 @@ def _rate_by_step(history: Steps, direction: bounds.Direction) -> _Rates | None:
         return None
     known = np.isfinite(low) & np.isfinite(high) & (low > 0) & (high - low < 0.1 * high)
     if np.count_nonzero(known) < FOLLOWED:
+        return None
+    if np.any(high < 1e-3 * np.min(low[known])):  # a state that is recorded twice has no rate
         return None
     if np.any(low[np.isfinite(low)] > 10.0 * np.max(high[known])):  # a jump where the gradient says nothing
         return None
@@ -553,7 +609,7 @@ def _is_plain(form: Form, said: Said) -> bool:
         return not form.convention and ((beta1 < beta2 and {beta1, beta2} <= set(said.decays))
                                         or (beta1, beta2) == (0.9, 0.999))  # fmt: skip
     decays = {form.hyper.get(name) for name in ("momentum", "rho")} - {None}
-    return decays <= set(said.decays) and not {"root", "loss"} & set(form.convention) and form.hyper.keys() != {
+    return decays <= set(said.decays) and not {"root", "loss", "bias"} & set(form.convention) and form.hyper.keys() != {
         "rho", "momentum"}  # fmt: skip
 
 

@@ -27,6 +27,7 @@ OFF_THE_LINE = 1e4  # rounding bounds: the normal equations lose digits, which t
 STANDS_STILL = 1e-9  # a rate so far below another's is none: its parameter does not move
 SHARP = 6  # steps that move far beyond their bound
 KNOWN = 100.0  # rounding bounds: a gradient this far above its own is known well enough to prove a rule
+MOST_EPSILONS = 8  # in their scales of the loss, of those that the run does not tell apart
 DECIDES = 50  # informative steps that leave room for one rule only
 
 
@@ -91,6 +92,9 @@ def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> l
         return []
     tried = (form for form in forms(said, source.size) if not source.plain or form.rule == "gd")
     found = [fit for fit in screen(short, g, tried, said, source.size) if len(fit.rates) == 1]
+    if not found and not source.plain and (said.epsilons or source.size == 1):
+        opened = (each for form in forms(said, source.size) for each in open_eps(short, g, form, said, source.size))
+        found = [fit for fit in screen(short, g, opened, said, source.size) if len(fit.rates) == 1]
     whole = source.gradient(history) if found else None
     if whole is None or not np.all(np.isfinite(whole.g)):
         return []
@@ -208,7 +212,7 @@ def factors(form: Form, size: int) -> dict[str, float]:
     found = scales(size)
     if "dampening" in form.hyper:
         return {name: scale * (1 - form.hyper["dampening"]) for name, scale in found.items()}
-    if "momentum" in form.hyper:  # an exponential average carries 1 - β
+    if "momentum" in form.hyper and "bias" not in form.convention:  # an exponential average carries 1 - β
         found |= {f"{name}, ema": scale * (1 - form.hyper["momentum"]) for name, scale in found.items()}
     return found
 
@@ -298,4 +302,5 @@ def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: i
         for scale in scales(size).values()
         if abs(value / scale**power - eps) <= max(error, 1e-3 * eps)
     ]
-    return named[:4] or ([(eps, eps)] if eps > 0 else [])
+    named.sort(key=lambda offer: (offer[0] not in said.epsilons, abs(offer[1] - eps)))
+    return named[:MOST_EPSILONS] or ([(eps, eps)] if eps > 0 else [])

@@ -37,6 +37,11 @@ class View(NamedTuple):
     gradient: Gradient
     notes: tuple[Message, ...] = ()
 
+    @property
+    def guessed(self) -> bool:
+        """Whether its start was put before it: what such a run follows must be stated, so that the guess is proven."""
+        return any(note.id == "verify.first-state-missing" for note in self.notes)
+
 
 class Ruling(NamedTuple):
     """What is decided of a path under a view."""
@@ -170,9 +175,15 @@ def _views(
     if not lines or theta.shape[0] != 2:
         return
     note = (message("verify.first-state-missing"),)
+    begins = [begin for begin in begins if not _visits(path.theta, begin)]  # the names hold the last state by now
     for begin, order in product(begins, (slice(None), slice(None, None, -1))):
         longer = np.concatenate([np.array(begin)[:, None], theta[order]], axis=1)
         yield _view(path.names[order], longer, lines[0], u, note)
+
+
+def _visits(theta: Floats, state: tuple[float, float]) -> bool:
+    """Whether a path goes through a state, named in either order."""
+    return any(bool(np.any(np.all(theta == np.array(pair)[:, None], axis=0))) for pair in (state, state[::-1]))
 
 
 def _view(names: tuple[str, ...], theta: Floats, problem: Data, u: float, notes: tuple[Message, ...]) -> View:
@@ -240,6 +251,7 @@ def _followed(views: Iterable[View], stated: Said) -> Ruling | None:
     """The run follows a rule with the gradient of all samples."""
     for view in views:
         fits = identify(view.history, view.gradient, stated, view.problem.size) if _plausible(view) else []
+        fits = [fit for fit in fits if fit.declared or not view.guessed]
         if fits:
             return _fitted(view, fits, stated)
     return None
@@ -283,13 +295,15 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
     if best.worst > bounds.MATCHES:
         notes.append(message("verify.rounding", residual=best.worst))
     found = None
-    if len(best.rates) > 1:
+    unstated = not any(rate.declared for rate in best.rates)
+    if unstated and stated.own_rates:
+        found = diagnose.contradicted(case, best)
+    elif len(best.rates) > 1:
         found = diagnose.uneven(case, best)
         notes.append(message("verify.rates-by-parameter", first=best.rates[0].stated, last=best.rates[-1].stated))
-    elif not best.declared and stated.own_rates:
-        found = diagnose.contradicted(case, best)
-    elif not best.declared:
+    if len(best.rates) == 1 and unstated and found is None:
         notes.append(message("verify.rate-read-off", lr=best.rates[0].stated))
+    found = found or diagnose.exchanged_decays(case, best)
     if found is None:
         return Ruling(view, "matches", tuple(fits), notes=tuple(notes))
     return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes), found.meant)

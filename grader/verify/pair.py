@@ -44,6 +44,7 @@ NOT_A_PARAMETER = {
     *("sq", "acc", "lr", "rate", "pred", "predict", "predicted", "hat", "hypothesis", "z", "mesh", "grid", "x", "y"),
     *("error", "errors", "err", "residual", "residuals", "epoch", "epochs", "iteration", "iterations", "time", "test"),
 }
+_ACCUMULATED = {"g", "g2", "gg", "gs", "s", "ss", "m", "r", "sigma"}  # before the letter of a parameter
 _LOSS = {"loss", "losses", "cost", "costs", "j", "mse", "sse", "rmse", "error", "errors", "err", "objective", "rss"}
 _PREDICTION = {"pred", "predict", "predicted", "predictions", "p", "hat", "hypothesis", "line", "fit", "fitted", "test"}
 _X = {"x", "xs", "feature", "features", "input", "inputs", "area", "size", "hours", "cp"}
@@ -109,6 +110,8 @@ def _about(name: str, role: re.Pattern[str]) -> tuple[str, ...] | None:
         return None
     for k, word in enumerate(words):
         if role.fullmatch(word):
+            if set(words[:k]) & _ACCUMULATED:
+                return None
             rest = (*words[:k], *words[k + 1 :])
             return (name[: name.rfind(stem(name))], *rest)
     return None
@@ -162,7 +165,8 @@ def _is_axes(theta: Floats) -> bool:
 def paths(series: Sequence[Series], cell: int, names: Names) -> list[Path]:
     """The candidate runs of one cell, the surest first, no numbers twice."""
     here = [each for each in series if each.cell == cell]
-    found = [*_by_rubric(here, names), *_by_table(here, names), *_by_pattern(here)]
+    tables = list(_by_table(here, names))
+    found = [*_by_rubric(here, names), *_with_intercepts(tables, here), *tables, *_by_pattern(here)]
     used = {name for path in found if path.named for name in path.names}
     found += islice((path for path in _by_length(here, names) if not used & set(path.names)), MOST_PATHS)
     return _distinct(sorted(found, key=lambda path: not path.named))[:MOST_PATHS]
@@ -227,6 +231,16 @@ def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
         labels = tuple(f"{each.name}[{k}]" if across else f"{each.name}[:, {k}]" for k in rows)
         named = _is_kept(each.name) and each.source != "returned"  # what a function keeps may be of anything
         yield Path(each.cell, labels, theta, named=named, ordered=False)
+
+
+def _with_intercepts(tables: Sequence[Path], here: Sequence[Series]) -> Iterator[Path]:
+    """Histories of several weights in one array with that of the intercept beside it: `W_hist` and `b_hist`."""
+    for table in tables:
+        about = _about(re.sub(r"\[:, 0\]$|\[0\]$", "", table.names[0]), _SLOPE)
+        for b in columns(here) if about is not None else ():
+            if _about(b.name, _INTERCEPT) == about and len(b.values) == table.theta.shape[1]:
+                theta = np.concatenate([b.values[None, :], table.theta])
+                yield Path(b.cell, (b.name, *table.names), theta, named=True, ordered=True)
 
 
 def _by_pattern(here: Sequence[Series]) -> Iterator[Path]:

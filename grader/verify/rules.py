@@ -76,6 +76,11 @@ def momentum(gradient: Gradient, *, beta: float, first: float = 1.0) -> Parts:
     return Parts(Direction(velocity, error * max(first, 1.0)))
 
 
+def corrected_momentum(gradient: Gradient, *, beta: float) -> Parts:
+    """The decaying mean of the gradients, corrected for its start at zero."""
+    return Parts(adam(gradient, beta1=beta, beta2=beta).top)
+
+
 def nesterov(gradient: Gradient, *, beta: float, lookahead: bool = False) -> Parts:
     """Nesterov's velocity, as libraries write it or with the gradient taken ahead."""
     rule = histories.nesterov_lookahead if lookahead else histories.nesterov
@@ -101,9 +106,21 @@ def rmsprop(gradient: Gradient, *, rho: float, start: float | None = 0.0) -> Par
     return Parts(Direction(gradient.g, gradient.error), s, error + gradient.u / np.sqrt(1 - rho) * s)
 
 
-def rmsprop_momentum(gradient: Gradient, *, rho: float, beta: float, eps: float, start: float | None = 0.0) -> Parts:
+def rmsprop_centered(gradient: Gradient, *, rho: float) -> Parts:
+    """The gradient over the root of a decaying variance: the mean of squares less the square of the mean.
+
+    The two nearly cancel while the gradient changes little, and their rounding, which does not, is what is left.
+    """
+    mean = histories.decay(gradient.g, rho, weight=1 - rho)
+    doubt = histories.decay(gradient.error, rho, weight=1 - rho) + 2.0 * gradient.u / (1 - rho) * np.abs(mean)
+    top, squares, error = rooted(rmsprop(gradient, rho=rho))
+    s = histories.rmsprop_state(gradient.g, rho=rho, centered=True)
+    return Parts(top, s, error + gradient.u * squares + (2.0 * np.abs(mean) + doubt) * doubt)
+
+
+def rmsprop_momentum(gradient: Gradient, *, rho: float, beta: float, eps: float, eps_inside: bool = False) -> Parts:
     """RMSprop whose step enters a velocity."""
-    scaled = over(*rooted(rmsprop(gradient, rho=rho, start=start)), eps, eps_inside=False)
+    scaled = over(*rooted(rmsprop(gradient, rho=rho)), eps, eps_inside)
     return Parts(Direction(histories.momentum(scaled.D, beta=beta), histories.decay(scaled.error, beta)))
 
 
@@ -200,6 +217,8 @@ def _forms(said: Said, size: int) -> Iterator[Form]:
     yield Form("gd", {}, {}, sgd, linear=True)
     for beta in tried:
         yield from momenta(beta)
+    for beta in said.decays[:3] or USUAL_DECAYS[:1]:
+        yield _corrected(beta)
     for beta, tau in product(said.decays[:3], said.decays[:3]):
         hyper: dict[str, float] = {"momentum": beta, "dampening": tau}
         yield Form("momentum", hyper, {}, partial(momentum, beta=beta, first=1 / (1 - tau)), linear=True)
@@ -207,9 +226,9 @@ def _forms(said: Said, size: int) -> Iterator[Form]:
     for rho in tried:
         yield from rmsprops(rho, size, rare=rho in (said.decays or USUAL_DECAYS[:1]))
     for beta1, beta2 in dict.fromkeys((*product(said.decays[:3], said.decays[:3]), (0.9, 0.999), (0.9, 0.99))):
-        yield from _adams(beta1, beta2)
+        yield from adams(beta1, beta2)
     for rho, beta in product(said.decays[:3], said.decays[:3]):
-        yield from _rmsprops_with_momentum(rho, beta, said)
+        yield from _rmsprops_with_momentum(rho, beta, said, size)
 
 
 def momenta(beta: float) -> Iterator[Form]:
@@ -218,6 +237,12 @@ def momenta(beta: float) -> Iterator[Form]:
     yield Form("momentum", hyper, {}, partial(momentum, beta=beta), linear=True)
     yield Form("nesterov", hyper, {}, partial(nesterov, beta=beta), linear=True)
     yield Form("nesterov", hyper, {"gradient": "ahead"}, partial(nesterov, beta=beta, lookahead=True), linear=True)
+
+
+def _corrected(beta: float) -> Form:
+    """The averaged velocity, corrected for its start at zero: Adam without its root."""
+    hyper = {"momentum": beta}
+    return Form("momentum", hyper, {"bias": "corrected"}, partial(corrected_momentum, beta=beta), linear=True)
 
 
 def _adagrads(size: int) -> Iterator[Form]:
@@ -233,20 +258,30 @@ def rmsprops(rho: float, size: int, *, rare: bool) -> Iterator[Form]:
     hyper = {"rho": rho}
     yield Form("rmsprop", hyper, {"start": 0.0}, partial(rmsprop, rho=rho))
     yield Form("rmsprop", hyper, {"start": "first gradient"}, partial(rmsprop, rho=rho, start=None))
+    if rare:
+        yield Form("rmsprop", hyper, {"start": 0.0, "root": "variance"}, partial(rmsprop_centered, rho=rho))
     if rare:  # TensorFlow 1 began from one
         for name, scale in scales(size).items():
             convention: dict[str, Scalar] = {"start": 1.0, "loss": name}
             yield Form("rmsprop", hyper, convention, partial(rmsprop, rho=rho, start=1.0 / scale**2))
 
 
-def _rmsprops_with_momentum(rho: float, beta: float, said: Said) -> Iterator[Form]:
-    for eps in (0.0, *said.epsilons[:2]):
-        hyper = {"rho": rho, "momentum": beta} | ({"eps": eps} if eps else {})
-        yield Form("rmsprop", hyper, {"start": 0.0}, partial(rmsprop_momentum, rho=rho, beta=beta, eps=eps))
+def _rmsprops_with_momentum(rho: float, beta: float, said: Said, size: int) -> Iterator[Form]:
+    make = partial(rmsprop_momentum, rho=rho, beta=beta)
+    yield Form("rmsprop", {"rho": rho, "momentum": beta}, {"start": 0.0}, partial(make, eps=0.0))
+    for eps, (name, scale) in product(said.epsilons[:2], scales(size).items()):
+        hyper = {"rho": rho, "momentum": beta, "eps": eps}
+        for place, power in (("outside", 1), ("inside", 2)):
+            convention: dict[str, Scalar] = {"start": 0.0, "eps": place, "loss": name}
+            inside = place == "inside"
+            yield Form("rmsprop", hyper, convention, partial(make, eps=eps / scale**power, eps_inside=inside))
 
 
-def _adams(beta1: float, beta2: float) -> Iterator[Form]:
+def adams(beta1: float, beta2: float) -> tuple[Form, ...]:
+    """Adam as it is usually written, with eps unscaled, and without the correction."""
     hyper, make = {"beta1": beta1, "beta2": beta2}, partial(adam, beta1=beta1, beta2=beta2)
-    yield Form("adam", hyper, {}, make)
-    yield Form("adam", hyper, {"eps": "hat"}, partial(make, eps_hat=True))
-    yield Form("adam", hyper, {"bias": "uncorrected"}, partial(make, bias_correction=False))
+    return (
+        Form("adam", hyper, {}, make),
+        Form("adam", hyper, {"eps": "hat"}, partial(make, eps_hat=True)),
+        Form("adam", hyper, {"bias": "uncorrected"}, partial(make, bias_correction=False)),
+    )

@@ -18,7 +18,8 @@ _GREEK = str.maketrans(
     {"η": "eta", "α": "alpha", "β": "beta", "γ": "gamma", "ρ": "rho", "μ": "mu", "λ": "lambda", "ε": "eps", "ϵ": "eps"}
 )
 _RATE = re.compile(r"(.*_)?(lr|lrs|learn\w*|eta|alpha|step_?size|rate|a)\d*(_.*)?|lr\w*")
-_SURE_RATE = re.compile(r"(.*_)?(lr|learn\w*rate|eta)")
+_SURE_RATE = re.compile(r"(.*_)?(lr|learn\w*rate|eta)(_?\d|_[bw]|_?(ada|adam|rms|sgd|gd|mom|nag|nesterov)\w*)?")
+_LIKELY_RATE = re.compile(r"(.*_)?(alpha|step_?size|rate)")
 _SURE_DECAY = re.compile(r"(.*_)?(momentum|beta_?1?|rho)")
 _EPSILON = re.compile(r"(.*_)?(eps\w*|e|delta|fudge\w*|tiny|smooth\w*|const\w*)(_.*)?")
 _DECAY = re.compile(
@@ -34,7 +35,7 @@ class Said(NamedTuple):
     """The declared numbers of a cell by the parts they can play, the likeliest first, without repetition.
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
-    `own_words` are the names of all numbers of the cell.
+    `own_numbers` are all numbers of the cell, by their plain names.
     """
 
     rates: tuple[float, ...]
@@ -44,7 +45,16 @@ class Said(NamedTuple):
     epsilons: tuple[float, ...]
     positive: tuple[float, ...]
     table: dict[str, float]
-    own_words: frozenset[str] = frozenset()
+    own_numbers: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def own_words(self) -> frozenset[str]:
+        """The names of all numbers of the cell."""
+        return frozenset(name for name, _ in self.own_numbers)
+
+    def own(self, name: str) -> float | None:
+        """The first number that the cell itself states under a name."""
+        return next((value for known, value in self.own_numbers if known == name), None)
 
 
 def plain(name: str) -> str:
@@ -58,15 +68,16 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
     own = [each for each in declared if each.cell == cell]
     earlier = sorted((each for each in declared if each.cell < cell), key=lambda each: -each.cell)
     known = [(plain(each.name), each.value) for each in (*own, *earlier)]
+    stated = known[: len(own)]
     return Said(
         rates=_chosen(known, _RATE, lambda v: v > 0),
-        own_rates=_chosen([(plain(each.name), each.value) for each in own], _SURE_RATE, lambda v: v > 0),
+        own_rates=_chosen(stated, _SURE_RATE, lambda v: v > 0) or _chosen(stated, _LIKELY_RATE, lambda v: v > 0),
         decays=_chosen(known, _DECAY, lambda v: 0 < v < 1),
-        own_decays=_chosen([(plain(each.name), each.value) for each in own], _SURE_DECAY, lambda v: 0 < v < 1),
+        own_decays=_chosen(stated, _SURE_DECAY, lambda v: 0 < v < 1),
         epsilons=_chosen(known, _EPSILON, lambda v: 0 < v <= 1e-2),
         positive=tuple(dict.fromkeys(value for _, value in known if value > 0)),
         table=_table(known),
-        own_words=frozenset(plain(each.name) for each in own),
+        own_numbers=tuple(stated),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -40,18 +41,29 @@ class Source(NamedTuple):
 
 def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
     """The ways to try, the commonest first."""
-    for size in dict.fromkeys((1, *(int(value) for value in said.positive if 1 < value < problem.size))):
+    for size in _batches(problem, said):
         name = "verify.sample-order" if size == 1 else "verify.batch-order"
         yield Source(partial(in_batches, problem, size=size), message(name, size=size), size, plain=False)
+        if problem.size % size:  # the mean of the last few is over fewer
+            means = partial(in_batches, problem, size=size, means=True)
+            yield Source(means, message(name, size=size), size, plain=False)
     yield Source(partial(one_at_random, problem), message("verify.sample-random"), 1, plain=True)
     for rate in said.rates[:2]:
-        for scale in (1.0, 0.5):
-            swept = partial(one_pass, problem, rate=rate * scale)
-            yield Source(swept, message("verify.once-a-pass"), 1, plain=True)
+        for size, scale in product(_batches(problem, said), (1.0, 0.5)):
+            swept = partial(one_pass, problem, rate=rate * scale / size, size=size)
+            yield Source(swept, message("verify.once-a-pass"), size, plain=True)
+            if size > 1:  # the sum of each batch in place of its mean
+                swept = partial(one_pass, problem, rate=rate * scale, size=size, means=False)
+                yield Source(swept, message("verify.once-a-pass"), size, plain=True)
         for stride in _strides(history, said):
             for scale in (1.0, 1.0 / problem.size, 0.5, 0.5 / problem.size):
                 leap = partial(many_steps, problem, rate=rate * scale, stride=stride)
                 yield Source(leap, message("verify.every-kth", stride=stride), problem.size, plain=True, rule="gd")
+
+
+def _batches(problem: Data, said: Said) -> tuple[int, ...]:
+    """How many samples a step may take: one, or a number that the notebook states."""
+    return tuple(dict.fromkeys((1, *(int(value) for value in said.positive if 1 < value < problem.size))))
 
 
 def _strides(history: Steps, said: Said) -> tuple[int, ...]:
@@ -61,10 +73,19 @@ def _strides(history: Steps, said: Said) -> tuple[int, ...]:
     return tuple(dict.fromkeys(k for k in (*stated[:2], *STRIDES) if 1 < k <= min(most, 2000)))
 
 
-def in_batches(problem: Data, history: Steps, size: int) -> Gradient:
+def _cut(problem: Data, size: int, *, means: bool) -> list[Data]:
+    """The samples, so many at a time; with `means` a last batch of fewer weighs as much as the others."""
+    parts = []
+    for k in range(0, problem.size, size):
+        phi, y = problem.phi[k : k + size], problem.y[k : k + size]
+        weight = np.sqrt(size / len(y)) if means else 1.0
+        parts.append(bounds.data(weight * phi, weight * y))
+    return parts
+
+
+def in_batches(problem: Data, history: Steps, size: int, *, means: bool = False) -> Gradient:
     """The gradient of so many samples at a time, in order, round and round."""
-    starts = range(0, problem.size, size)
-    parts = [bounds.data(problem.phi[k : k + size], problem.y[k : k + size]) for k in starts]
+    parts = _cut(problem, size, means=means)
     turn = np.arange(history.length) % len(parts)
     theta = history.theta[:, :-1]
 
@@ -100,10 +121,9 @@ def one_at_random(problem: Data, history: Steps) -> Gradient | None:
     return Gradient(misfit[chosen, where] * phi, 9.0 * history.u * error, history.u)
 
 
-def one_pass(problem: Data, history: Steps, rate: float) -> Gradient:
-    """A whole pass over the samples, one after another, seen as a single step of the given rate."""
-    maps = [bounds.data(problem.phi[k : k + 1], problem.y[k : k + 1]) for k in range(problem.size)]
-    return _leap(history, maps, rate)
+def one_pass(problem: Data, history: Steps, rate: float, size: int = 1, *, means: bool = True) -> Gradient:
+    """A whole pass over the samples, so many after one another, seen as a single step of the given rate."""
+    return _leap(history, _cut(problem, size, means=means), rate)
 
 
 def many_steps(problem: Data, history: Steps, rate: float, stride: int) -> Gradient:
