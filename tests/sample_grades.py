@@ -470,6 +470,17 @@ def loss_differs(student: str = "b10901008") -> Sample:
     )
 
 
+def many_runs(student: str = "b10901010") -> Sample:
+    """More runs than a plot can tell apart, with losses of every size, under names of every length."""
+    about = submission(student)
+    long = ("history_of_the_first_parameter_" * 3, "參數的歷史紀錄" * 10)
+    rates = [10.0**-power for power in range(11, 4, -1)]
+    calm = [match(gradient_descent(rate, 200), hyperparameters={"lr": rate}, effect="converging") for rate in rates[:5]]
+    wild = [match(gradient_descent(rate, 60), hyperparameters={"lr": rate}, effect="diverging") for rate in rates[5:]]
+    named = match(adagrad(1.0, 200), rule="adagrad", names=long, hyperparameters={"lr": 1.0}, effect="converging")
+    return grade(about), evidence(about, matches=(*calm, *wild, *calm, named))
+
+
 SAMPLES: dict[str, Callable[[], Sample]] = {
     "perfect": perfect,
     "adagrad-without-root": adagrad_without_root,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_grades import SAMPLES, hostile, scanned
+from sample_grades import SAMPLES, hostile, many_runs, scanned
 
 from grader import feedback
 from grader.model import Language
@@ -56,7 +56,7 @@ def looked(pages: list[Path], modules: Path, browser: str) -> list[dict[str, Any
 
 def wrong(seen: list[dict[str, Any]]) -> list[str]:
     """What is wrong, a line each: page, scheme, width, and what was found."""
-    keys = ("violations", "refused", "requests", "overflow", "folded")
+    keys = ("violations", "refused", "requests", "overflow", "folded", "cut")
     return [
         f"{Path(page['path']).name} {page['colorScheme']} {page['width']}: {key} {page[key]}"
         for page in seen
@@ -79,6 +79,11 @@ def test_pages_are_accessible_and_keep_their_policy(tmp_path: Path, modules: Pat
     grades = [grade for grade, _ in students.values()]
     links = {grade.submission.student: f"{grade.submission.student}/feedback.html" for grade in grades}
     texts |= {f"summary.{language}": feedback.summary(grades, language=language, links=links) for language in LANGUAGES}
+    texts |= {
+        "nobody.en": feedback.summary([], language="en", links={}),
+        "many-runs.en": feedback.render(*many_runs(), language="en"),
+        "all-review.zh-TW": feedback.render(*students["all-review"], language="zh-TW"),
+    }
     pages = [tmp_path / f"{name}.html" for name in texts]
     for page, text in zip(pages, texts.values(), strict=True):
         page.write_text(text, encoding="utf-8")

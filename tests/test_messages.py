@@ -6,7 +6,7 @@ import math
 import re
 import string
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import grader
-from grader.feedback import catalogue, number, safe, text
+from grader.feedback import catalogue, number, pages, safe, text
 from grader.feedback.catalogue import PLACEHOLDER, numbers
 from grader.model import GraderError, Language, Message, message
 
@@ -40,7 +40,13 @@ MAINLAND = (
     "內存",
     "學習速率",
 )
+UNSAID = {"bug.accumulator-decays"}
+"""What verification has other words for since it was written."""
 AREAS = sorted({key.partition(".")[0] for key in SENTENCES})
+
+
+def placeholders(sentence: str) -> set[str]:
+    return {place[1] for place in PLACEHOLDER.finditer(sentence)}
 
 
 def sentences(language: str) -> list[tuple[str, str]]:
@@ -55,9 +61,7 @@ def test_every_id_has_both_languages_and_nothing_else() -> None:
 
 
 def test_both_languages_have_the_same_placeholders() -> None:
-    differ = [
-        key for key, words in SENTENCES.items() if len({frozenset(PLACEHOLDER.findall(s)) for s in words.values()}) > 1
-    ]
+    differ = [key for key, words in SENTENCES.items() if len({frozenset(placeholders(s)) for s in words.values()}) > 1]
 
     assert differ == []
 
@@ -191,7 +195,7 @@ def test_every_placeholder_is_given_where_the_message_is_made() -> None:
     for place, call in calls():
         said, given = said_in(call), {keyword.arg for keyword in call.keywords}
         if isinstance(said, ast.Constant) and None not in given and said.value in SENTENCES and call.args:
-            wanted = set(PLACEHOLDER.findall(SENTENCES[said.value]["en"]))
+            wanted = placeholders(SENTENCES[said.value]["en"])
             missing += [(place, said.value, name) for name in sorted(wanted - given)]
 
     assert missing == []
@@ -202,21 +206,23 @@ def test_every_label_of_a_template_is_in_the_catalogue_with_its_parameters() -> 
     for path in sorted((ROOT / "feedback" / "templates").glob("*.html")):
         for key, rest in re.findall(r'label\("([\w.-]+)"((?:[^()]|\([^()]*\))*)\)', path.read_text(encoding="utf-8")):
             given = set(re.findall(r"(\w+)=", rest))
-            if key not in SENTENCES or given != set(PLACEHOLDER.findall(SENTENCES[key]["en"])):
+            if key not in SENTENCES or given != placeholders(SENTENCES[key]["en"]):
                 wrong.append((path.name, key))
 
     assert wrong == []
 
 
 def test_every_sentence_is_said_somewhere() -> None:
-    """In the source as text or by an f-string, or in a template; `word.…` follow the records' own words."""
-    templates = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "feedback" / "templates").glob("*.html"))
+    """In the source as text or by an f-string, in a template or a lexicon; `word.…` follow the records' own words."""
+    starts = tuple(f"{re.escape(area)}\\." for area in AREAS)
+    paths = (*(ROOT / "feedback" / "templates").glob("*.html"), *(ROOT.parent / "rubrics").glob("*/topics.toml"))
+    texts = "".join(path.read_text(encoding="utf-8") for path in paths)
     nodes = [node for _, inside in modules() for node in inside if isinstance(node, ast.Constant | ast.JoinedStr)]
-    patterns = [made for node in nodes if (made := pattern(node)) and "." in made.pattern and len(made.pattern) > 8]
+    patterns = [made for node in nodes if (made := pattern(node)) and made.pattern.startswith(starts)]
     silent = [
         key
-        for key in SENTENCES
-        if not key.startswith("word.") and f'"{key}"' not in templates and not any(p.fullmatch(key) for p in patterns)
+        for key in SENTENCES.keys() - UNSAID
+        if not key.startswith("word.") and f'"{key}"' not in texts and not any(p.fullmatch(key) for p in patterns)
     ]
 
     assert silent == []
@@ -228,7 +234,7 @@ def test_every_sentence_is_said_somewhere() -> None:
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", "The report has 4 page(s); 3 are allowed."),
+        ("en", "The report has 4 pages; 3 are allowed."),
         ("zh-TW", "報告共 4 頁，上限是 3 頁。"),
     ],
 )
@@ -242,7 +248,23 @@ def test_an_unknown_id_shows_itself_and_its_parameters() -> None:
 
 
 def test_a_missing_parameter_keeps_its_place() -> None:
-    assert text(message("pages.count", found=4), "en") == "The report has 4 page(s); {limit} are allowed."
+    assert text(message("page.of"), "en") == "of {out_of} points"
+
+
+@pytest.mark.parametrize(
+    ("found", "limit", "said"),
+    [
+        (1, 3, "The report has 1 page; 3 are allowed."),
+        (4, 1, "The report has 4 pages; 1 is allowed."),
+        (0, 1.0, "The report has 0 pages; 1 is allowed."),
+    ],
+)
+def test_words_go_with_their_number(found: int, limit: float, said: str) -> None:
+    assert text(message("pages.count", found=found, limit=limit), "en") == said
+
+
+def test_no_sentence_leaves_the_number_to_the_reader() -> None:
+    assert [(key, s) for key, s in sentences("en") if "(s)" in s] == []
 
 
 def test_text_in_a_parameter_is_never_filled_in_again() -> None:
@@ -327,7 +349,21 @@ def test_numbers_that_differ_are_shown_as_different(values: list[float]) -> None
     )
 
 
-def test_a_sentence_shows_how_far_two_numbers_are_apart() -> None:
-    said = text(message("updates.step", cell=1, step=1, name="b", expected=-119.0, seen=-119.00000012), "en")
+@pytest.mark.parametrize("show", [text, pages.rich])
+def test_a_sentence_shows_how_far_two_numbers_are_apart(show: Callable[[Message, Language], str]) -> None:
+    said = show(message("updates.step", cell=1, step=1, name="b", expected=-119.0, seen=-119.00000012), "en")
 
     assert "-119.0000001" in said
+
+
+@pytest.mark.parametrize(("sign", "said"), [("mse", "mean squared error"), ("mse, rounded", "mse, rounded")])
+def test_a_loss_is_named_in_words_where_there_are_any(sign: str, said: str) -> None:
+    assert said in text(message("losses.all", count=1, kind=sign), "en")
+
+
+@given(st.text(max_size=40), st.integers(1, 30))
+def test_text_is_cut_to_its_columns(given: str, most: int) -> None:
+    shown = catalogue.cut(given, most)
+
+    assert catalogue.columns(shown) <= most
+    assert shown == given if catalogue.columns(given) <= most else shown.endswith("…")

@@ -3,8 +3,8 @@
 Showing computes no points: it reads a finished `Grade` and the `Evidence` under it.
 """
 
-from grader.feedback.catalogue import number, safe, text
+from grader.feedback.catalogue import columns, cut, number, safe, text
 from grader.feedback.overview import rows, summary
 from grader.feedback.render import render
 
-__all__ = ["number", "render", "rows", "safe", "summary", "text"]
+__all__ = ["columns", "cut", "number", "render", "rows", "safe", "summary", "text"]

@@ -3,6 +3,7 @@
 They lie in `messages/*.toml`, one table per id with the keys `en` and `zh-TW`. A placeholder is `{name}`, and backticks
 mark code. A parameter is a number, which is formatted here, or text, which is cleaned here because it may come from a
 student; where the catalogue has the id `word.<name>.<text>`, that word is shown instead (`rule="adagrad"` → Adagrad).
+`{runs:run|runs}` is the first word where `runs` is shown as 1, else the second.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import TYPE_CHECKING
 from grader.model import GraderError, Language, Message, Scalar, message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)(?::([^{}|]*)\|([^{}|]*))?\}")
 DIGITS = 6
 """Significant digits of a number, where it need not be told from another."""
 LONGEST = 240
@@ -51,27 +52,36 @@ def text(message: Message, language: Language) -> str:
     sentence = template(message.id, language)
     if sentence is None:
         return _unknown(message)
-    given = _told_apart(message.parameters)
-    return PLACEHOLDER.sub(lambda match: given.get(match[1]) or value(match[1], message.parameters, language), sentence)
+    return filled(sentence, values(message.parameters, language))
 
 
-def _told_apart(parameters: dict[str, Scalar]) -> dict[str, str]:
-    found = {name: given for name, given in parameters.items() if isinstance(given, int | float)}
-    return dict(zip(found, numbers(tuple(found.values())), strict=True))
+def values(parameters: Mapping[str, Scalar], language: Language) -> dict[str, str]:
+    """The parameters as a reader sees them; numbers that differ look different."""
+    amounts = {name: given for name, given in parameters.items() if isinstance(given, int | float)}
+    words = {name: word(name, given, language) for name, given in parameters.items() if isinstance(given, str)}
+    return words | dict(zip(amounts, numbers(tuple(amounts.values())), strict=True))
+
+
+def filled(sentence: str, given: Mapping[str, str]) -> str:
+    """The sentence with its parameters; a missing one keeps its placeholder.
+
+    >>> filled("{runs} {runs:run|runs} of {all}", {"runs": "1"})
+    '1 run of {all}'
+    """
+
+    def shown(place: re.Match[str]) -> str:
+        name, one, many = place.groups()
+        if name not in given:
+            return place[0]
+        return given[name] if many is None else one if given[name] == "1" else many
+
+    return PLACEHOLDER.sub(shown, sentence)
 
 
 def template(id: str, language: Language) -> str | None:
     """The sentence of an id with its placeholders, in English where the language lacks it."""
     sentences = catalogue().get(id, {})
     return sentences.get(language, sentences.get("en"))
-
-
-def value(name: str, parameters: dict[str, Scalar], language: Language) -> str:
-    """One parameter as a reader sees it; a missing one keeps its placeholder."""
-    if name not in parameters:
-        return f"{{{name}}}"
-    given = parameters[name]
-    return number(given) if isinstance(given, int | float) else word(name, given, language)
 
 
 def word(kind: str, given: str, language: Language) -> str:
@@ -138,6 +148,38 @@ def safe(text: str, longest: int = LONGEST) -> str:
     line = " ".join("".join(_visible(character) for character in head).split())
     whole = len(line) <= longest and len(head) == len(text)
     return line if whole else line[: longest - 1].rstrip() + "…"
+
+
+def columns(text: str) -> int:
+    """How many columns a text takes where letters are of one width: two for a wide one, none for a combining one.
+
+    >>> columns("王小明"), columns("abc")
+    (6, 3)
+    """
+    return sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def cut(text: str, most: int) -> str:
+    """The text, cut with an ellipsis where it takes more columns than that.
+
+    >>> cut("王小明", 5), cut("abc", 5)
+    ('王小…', 'abc')
+    """
+    if columns(text) <= most:
+        return text
+    kept, room = "", most - 1
+    for character in text:
+        room -= _columns(character)
+        if room < 0:
+            break
+        kept += character
+    return kept + "…"
 
 
 def _visible(character: str) -> str:

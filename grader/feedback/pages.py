@@ -16,11 +16,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from grader.feedback.catalogue import PLACEHOLDER, label, number, safe, template, text, value, word
+from grader.feedback.catalogue import filled, label, number, safe, template, text, values, word
 from grader.model import Language, Message, Where, message
 
 LANG = {"en": "en", "zh-TW": "zh-Hant-TW"}
 SYMBOLS = {"pass": "✓", "partial": "◐", "fail": "✗", "review": "?", "skipped": "–", "fault": "!"}
+UNBROKEN = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+"""An equals sign that no line ends beside: `lr = 1` is read as one word."""
+_SMALL = re.compile(r"\d[\d.]*e-\d+")
 _CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
 
@@ -80,18 +83,14 @@ def rich(said: Message, language: Language) -> Markup:
     known = template(said.id, language)
     if known is None:
         return escape(text(said, language))
-    parts = known.split("`")
-    filled = [_filled(part, said, language) for part in parts]
-    return Markup("").join(_code(part) if index % 2 else part for index, part in enumerate(filled))
+    given = values(said.parameters, language)
+    parts = [_whole(escape(filled(part, given))) for part in known.replace(" = ", UNBROKEN).split("`")]
+    return Markup("").join(_code(part) if index % 2 else part for index, part in enumerate(parts))
 
 
-def _filled(part: str, said: Message, language: Language) -> Markup:
-    """A part of a sentence with its parameters, all of it escaped."""
-    pieces, end = [], 0
-    for match in PLACEHOLDER.finditer(part):
-        pieces += [escape(part[end : match.start()]), escape(value(match[1], said.parameters, language))]
-        end = match.end()
-    return Markup("").join([*pieces, escape(part[end:])])
+def _whole(part: Markup) -> Markup:
+    """Keep 1e-7 on one line, which a browser would break behind its hyphen."""
+    return Markup(_SMALL.sub(r'<span class="whole">\g<0></span>', part))  # noqa: S704 - escaped before
 
 
 def _code(part: Markup) -> Markup:

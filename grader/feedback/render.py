@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from importlib.metadata import version
 
 from markupsafe import Markup
-from msgspec import structs
 
 from grader.feedback import plots, sheets
 from grader.feedback.catalogue import label, number, numbers, safe, text, word
@@ -28,7 +28,6 @@ from grader.model import (
     Snippet,
     Verdict,
     message,
-    to_json,
 )
 
 STEPS = 3
@@ -40,6 +39,8 @@ TABULATED = ("updates.step", "losses.step")
 """Details that a table of expected and seen says better."""
 NAMED = 3
 """How many criteria with one reason are named."""
+RECORD = 12
+"""How much of a digest is told to people."""
 OPEN = (Verdict.FAIL, Verdict.PARTIAL, Verdict.REVIEW, Verdict.FAULT)
 MARKS = {"matches": "pass", "differs": "fail", "unexplained": "review", "unverifiable": "review", "review": "review"}
 
@@ -95,7 +96,7 @@ class Open(Record, frozen=True, kw_only=True):
 def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
     """One self-contained HTML page of feedback; any part of the evidence may be missing."""
     runs = tuple(_run(n, match, language) for n, match in enumerate(evidence.matches, start=1))
-    opens = tuple(_open(n, group, evidence, language) for n, group in enumerate(_groups(grade), start=1))
+    opens = tuple(_open(n, group, evidence, language) for n, group in enumerate(_groups(grade, language), start=1))
     return fill(
         "student.html",
         language,
@@ -106,6 +107,8 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
         broken=_broken(grade, evidence),
         strip=_strip(grade, language),
         steps=_steps(opens),
+        waits=_waits(opens),
+        most=STEPS,
         titles={scored.criterion.id: title(scored, language) for scored in grade.scored},
         opens=opens,
         linked={scored.criterion.id: part.n for part in opens for scored in part.group},
@@ -123,6 +126,7 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
         key=sheets.key(grade.coverage, language),
         trouble=lambda problem: text(message(f"report.problem.{problem.id}"), language),
         folded=_folded(grade),
+        how=_how(evidence),
         method=_method(grade, evidence, language),
         regrade=_regrade(grade),
     )
@@ -168,6 +172,11 @@ def _steps(opens: Sequence[Open]) -> tuple[Step, ...]:
     return tuple(sorted((step for step in steps if step.gain > 0), key=lambda step: -step.gain)[:STEPS])
 
 
+def _waits(opens: Sequence[Open]) -> tuple[Open, ...]:
+    """What a person will look at, by the points that hang on it."""
+    return tuple(sorted((part for part in opens if part.finding.verdict is Verdict.REVIEW), key=lambda p: -p.pending))
+
+
 def title(scored: Scored, language: Language) -> str:
     """The criterion's title in this language, else in English, else its id."""
     titles = scored.criterion.title
@@ -197,6 +206,20 @@ def _folded(grade: Grade) -> tuple[tuple[Message, Message | None, tuple[Scored, 
 # -- the foot of the page --------------------------------------------------------------------------
 
 
+def _how(evidence: Evidence) -> tuple[Message, ...]:
+    """How it was checked, of what was checked."""
+    run, report = evidence.run, evidence.report
+    told = []
+    if run and any(cell.status != "not-run" for cell in run.cells):
+        jailed = run.isolation.level != "process-limits"
+        told.append(message("page.method-run" if jailed else "page.method-run-open"))
+    if evidence.matches:
+        told.append(message("page.method-steps"))
+    if report and (report.lines or report.recognised):
+        told.append(message("page.method-report"))
+    return tuple(told) or (message("page.method-none"),)
+
+
 def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple[str, str, bool], ...]:
     """Name, value and whether it is code: all that someone needs who wants to check the check."""
     files = ", ".join(safe(name) for name in (grade.submission.notebook, grade.submission.report) if name)
@@ -204,7 +227,7 @@ def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple
     isolation = evidence.run.isolation if evidence.run else evidence.isolation
     lines = (
         ("page.handed-in", files, True),
-        ("page.received", safe(grade.submission.received or ""), False),
+        ("page.received", _moment(grade.submission.received or ""), False),
         ("page.isolation", word("level", isolation.level, language), False),
         ("page.version", version("descent-grader"), True),
         ("page.verifier", safe(evidence.verifier), True),
@@ -215,21 +238,32 @@ def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple
     return tuple((label(name, language), value, code) for name, value, code in lines if value)
 
 
+def _moment(received: str) -> str:
+    """A time in ISO 8601 as people write it, to the minute."""
+    try:
+        return datetime.fromisoformat(received).isoformat(" ", "minutes")
+    except ValueError:
+        return safe(received)
+
+
 def _regrade(grade: Grade) -> Message:
-    digest = grade.submission.digest
-    return message("page.regrade-text", digest=digest) if digest else message("page.regrade-plain")
+    """How to ask for a person, with enough of the record's number to find it by."""
+    number = grade.submission.digest.removeprefix("sha256:")[:RECORD]
+    return message("page.regrade-text", digest=number) if number else message("page.regrade-plain")
 
 
 # -- expected against seen ---------------------------------------------------------------------------
 
 
-def _groups(grade: Grade) -> tuple[tuple[Scored, ...], ...]:
-    """The criteria that are not passed; those with the same reason and advice together."""
-    groups: dict[bytes, list[Scored]] = {}
+def _groups(grade: Grade, language: Language) -> tuple[tuple[Scored, ...], ...]:
+    """The criteria that are not passed; those of which the same is said together."""
+    groups: dict[tuple[object, ...], list[Scored]] = {}
     for scored in grade.scored:
-        if scored.finding.verdict in OPEN:
-            same = structs.replace(scored.finding, check="", credit=0.0)
-            groups.setdefault(to_json(same), []).append(scored)
+        finding = scored.finding
+        if finding.verdict in OPEN:
+            said = (finding.message, *([finding.hint] if finding.hint else []), *finding.details)
+            same = (finding.verdict, finding.where, *(text(one, language) for one in said))
+            groups.setdefault(same, []).append(scored)
     return tuple(map(tuple, groups.values()))
 
 
@@ -254,7 +288,7 @@ def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Languag
 def _together(group: Sequence[Scored], language: Language) -> str:
     """The titles of a group in one line."""
     titles = label("page.and", language).join(title(scored, language) for scored in group[:NAMED])
-    return f"{titles} {label('page.and-more', language, count=len(group) - NAMED)}" if len(group) > NAMED else titles
+    return titles + label("page.and-more", language, count=len(group) - NAMED) if len(group) > NAMED else titles
 
 
 def _gaps(check: str, evidence: Evidence, language: Language) -> tuple[Gap, ...]:
@@ -357,8 +391,9 @@ def _losses(matches: Sequence[Match], language: Language) -> plots.Picture | Non
     drawn = [(n, match) for n, match in enumerate(matches[:DRAWN], start=1) if match.curve.losses]
     if not drawn:
         return None
-    one_rule = len({match.rule for _, match in drawn}) == 1
-    seen = [_trail(n, match, by_rate=one_rule) for n, match in drawn]
+    rates = {match.hyperparameters.get("lr") for _, match in drawn}
+    by_rate = len(rates) > 1 == len({match.rule for _, match in drawn})
+    seen = [_trail(n, match, language, by_rate=by_rate) for n, match in drawn]
     expected = [_expected(n, match.curve, language) for n, match in drawn if match.curve.expected_losses]
     words = {"title": "page.loss-plot", "step": "page.step-axis", "loss": "page.loss-axis", "empty": "page.plot-empty"}
     labels = {name: label(key, language) for name, key in words.items()}
@@ -374,10 +409,11 @@ def _inline(picture: plots.Picture) -> plots.Picture:
     return picture._replace(svg=Markup(picture.svg))  # noqa: S704 - plots escape what they print
 
 
-def _trail(n: int, match: Match, *, by_rate: bool) -> plots.Trail:
+def _trail(n: int, match: Match, language: Language, *, by_rate: bool) -> plots.Trail:
     """A line that is called what tells it from the others: its rule, or among equals its learning rate."""
     rate = match.hyperparameters.get("lr")
-    name = f"lr {number(rate)}" if by_rate and rate is not None else match.rule or ""
+    rule = word("line", match.rule, language) if match.rule else ""
+    name = f"lr {number(rate)}" if by_rate and rate is not None else rule
     return plots.Trail(label=f"{n} {name}".strip(), steps=match.curve.steps, losses=match.curve.losses, style=n - 1)
 
 
@@ -409,7 +445,7 @@ def _pages(report: ReportFacts | None, language: Language) -> str:
         told = ", ".join(f"{engine} {number(n) if n is not None else '–'}" for engine, n in report.pages.items())
         return label("page.report-undecided", language, counts=told)
     pages = next(iter(counts)) or 0
-    return label("page.report-page" if pages == 1 else "page.report-pages", language, pages=pages)
+    return label("page.report-pages", language, pages=pages)
 
 
 def _quotes(topic: Coverage) -> tuple[Snippet, ...]:

@@ -60,14 +60,8 @@ def _boxed(page: Thumbnail, coverage: Sequence[Coverage], language: Language) ->
     found = [(number, topic, boxes) for number, topic in enumerate(coverage, start=1) if (boxes := _boxes(topic, page))]
     if not found:
         return
-    told = "; ".join(
-        label(
-            "page.sheet-topic" if len(boxes) > 1 else "page.sheet-topic-one",
-            language,
-            n=number,
-            topic=topic.topic,
-            count=len(boxes),
-        )
+    told = label("page.and-then", language).join(
+        label("page.sheet-topic", language, n=number, topic=topic.topic, count=len(boxes))
         for number, topic, boxes in found
     )
     yield Boxed(

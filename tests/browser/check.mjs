@@ -28,9 +28,12 @@ async function look(browser, path) {
     const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
     const violations = result.violations.map((found) => ({ rule: found.id, at: found.nodes.map((node) => node.html.slice(0, 200)) }));
     await page.emulateMedia({ media: "print" });
+    await page.setViewportSize({ width: 680, height: 900 }); // A4 between margins
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll("table, figure")].filter((part) => part.getBoundingClientRect().right > window.innerWidth + 1).length);
     const folded = await page.evaluate(() =>
       [...document.querySelectorAll("details > :not(summary)")].filter((part) => part.getBoundingClientRect().height === 0).length);
-    seen.push({ path, colorScheme, width, overflow, violations, folded, refused, requests });
+    seen.push({ path, colorScheme, width, overflow, violations, folded, cut, refused, requests });
   }
   await page.close();
   return seen;
