@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_grades import CENTRE, adagrad, curve, gradient_descent, surface
 
-from grader.feedback import plots
+from grader.feedback import columns, plots
 from grader.model import Curve, Surface
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -152,6 +152,46 @@ def test_labels_of_lines_that_end_together_do_not_cover_each_other() -> None:
         float(text.attrib["y"]) for text in parsed(picture.svg).iter("text") if "name" in text.get("class", "")
     )
     assert all(b - a >= plots.TALL - 0.2 for a, b in pairwise(heights))
+
+
+def names_of(svg: str) -> list[ET.Element]:
+    return [text for text in parsed(svg).iter("text") if "name" in text.get("class", "")]
+
+
+def test_a_label_never_lies_across_the_border() -> None:
+    early = plots.Trail(label="2 expected", steps=(0, 1000), losses=(1e6, 1e4))
+    late = plots.Trail(label="1 lr 1e-7", steps=(0, 9000), losses=(1e6, 1e4))
+    svg = plots.loss([early, late], id="p", **LOSS_WORDS).svg
+
+    border = next(one for one in parsed(svg).iter("rect") if one.get("class") == "border")
+    right = float(border.attrib["x"]) + float(border.attrib["width"])
+    assert all(float(name.attrib["x"]) > right for name in names_of(svg))
+
+
+def test_a_label_that_had_to_move_is_tied_to_its_line() -> None:
+    svg = loss_plot(*[(1e6, 1e5, 1e4)] * 3).svg
+
+    ties = [line.attrib["class"] for line in parsed(svg).iter("line") if "tie" in line.get("class", "")]
+    assert len(ties) == 2
+    assert len(set(ties)) == 2
+
+
+@pytest.mark.parametrize("label", ["1 梯度下降的訓練過程", "1 gradient descent with a long name"])
+def test_a_label_fits_beside_the_plot_in_any_script(label: str) -> None:
+    trail = plots.Trail(label=label, steps=(0, 10), losses=(1e6, 1e4))
+    (name,) = names_of(plots.loss([trail], id="p", **LOSS_WORDS).svg)
+
+    assert float(name.attrib["x"]) + plots.LETTER * columns(name.text or "") <= plots.WIDTH
+
+
+@pytest.mark.parametrize("name", ["w" * 80, "參數" * 30])
+def test_the_name_of_an_axis_fits_in_the_picture(name: str) -> None:
+    words = NAMES | {"names": (name, name)}
+    svg = plots.path(curve(gradient_descent(1e-7, 5)), id="p", **words).svg  # type: ignore[arg-type]
+
+    shown = [text.text or "" for text in parsed(svg).iter("text") if text.get("class") == "axis"]
+    assert [text[-1] for text in shown] == ["…", "…"]
+    assert all(plots.LETTER * columns(text) <= plots.WIDTH for text in shown)
 
 
 def test_lines_differ_by_dash_and_not_by_colour_alone() -> None:

@@ -13,7 +13,7 @@ from html import escape
 from itertools import pairwise, product
 from typing import NamedTuple, TypeVar
 
-from grader.feedback.catalogue import number, safe
+from grader.feedback.catalogue import columns, cut, number, safe
 from grader.model import Curve, Record, Surface
 
 WIDTH, HEIGHT = 480, 330
@@ -23,6 +23,8 @@ HUGE = 1e100
 POINTS = 400
 LETTER, TALL = 9.0, 18.0
 """The room that a character and a line of text take at most: on a narrow screen the CSS enlarges them."""
+NAME, GAP = 12, 7.0
+"""The columns of a line's name, and how far from the line's end it begins."""
 
 Point = tuple[float, float]
 T = TypeVar("T")
@@ -137,21 +139,25 @@ def _x_axis(frame: Frame, ticks: Sequence[tuple[float, str]], label: str) -> str
     """Ticks as (share, text) below the frame; a text that would touch the one before is left out."""
     parts, free = [], -math.inf
     for share, words in ticks:
-        x, half = frame.across(share), LETTER * len(words) / 2
+        x, half = frame.across(share), LETTER * columns(words) / 2
         parts.append(tag("line", x1=x, x2=x, y1=frame.top, y2=frame.bottom, class_="grid"))
         if x - half >= free and x + half <= WIDTH:
             parts.append(_words(x, frame.bottom + 17, words, "middle"))
             free = x + half + 8
-    return "".join([*parts, _words(frame.right, frame.bottom + 35, label, "end", "axis")])
+    return "".join([*parts, _words(frame.right, frame.bottom + 35, _fitting(label, frame.right), "end", "axis")])
 
 
 def _y_axis(frame: Frame, ticks: Sequence[tuple[float, str]], label: str) -> str:
-    parts = [_words(4, 16, label, "start", "axis")]
+    parts = [_words(4, 16, _fitting(label, WIDTH - 4), "start", "axis")]
     for share, words in ticks:
         y = frame.up(share)
         parts.append(tag("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid"))
         parts.append(_words(frame.left - 8, y + 4.5, words, "end"))
     return "".join(parts)
+
+
+def _fitting(label: str, room: float) -> str:
+    return cut(safe(label), int(room / LETTER))
 
 
 # -- losses --------------------------------------------------------------------------------------
@@ -174,7 +180,7 @@ def loss(trails: Sequence[Trail], *, id: str, title: str, step: str, loss: str, 
     border. The upper border is at most a thousand times the highest start, so that a run that diverges leaves the
     others readable.
     """
-    frame = Frame(right=WIDTH - 100)
+    frame = Frame(right=WIDTH - GAP - NAME * LETTER - 1)
     drawn = tuple((trail, _pairs(trail)) for trail in trails)
     scale = _loss_scale([points for _, points in drawn])
     if scale is None:
@@ -267,16 +273,19 @@ def _line_class(style: int, *, expected: bool = False) -> str:
 
 
 def _labels(lines: Sequence[tuple[Trail, Point]], frame: Frame) -> str:
-    """The name of each line beside its end, moved down or up where it would cover another."""
+    """The name of each line beside its end, or outside the frame; one that had to move is tied to its line."""
     taken: list[tuple[float, float, float]] = []
     parts = []
     for trail, (x, y) in sorted(lines, key=lambda line: line[1][1]):
-        words = safe(trail.label, 14)
-        wide = LETTER * len(words)
-        left = min(x + 7, WIDTH - wide)
-        place = _free(y + 4.5, left, wide, taken, frame)
-        taken.append((left, left + wide, place))
-        parts.append(_words(left, place, words, "start", f"name {_line_class(trail.style, expected=trail.expected)}"))
+        class_ = _line_class(trail.style, expected=trail.expected)
+        words = cut(safe(trail.label), NAME)
+        wide = LETTER * columns(words)
+        left = x + GAP if x + GAP + wide <= frame.right else frame.right + GAP
+        height = _free(y + 4.5, left, wide, taken, frame)
+        taken.append((left, left + wide, height))
+        if left > x + GAP or abs(height - y - 4.5) > TALL / 2:
+            parts.append(tag("line", x1=x + 3, y1=y, x2=left - 2, y2=height - 4.5, class_=f"tie {class_}"))
+        parts.append(_words(left, height, words, "start", f"name {class_}"))
     return "".join(parts)
 
 
