@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 import time
-import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -85,13 +84,7 @@ def width(text: str) -> int:
     >>> width("王小明"), width("abc")
     (6, 3)
     """
-    return sum(_columns(character) for character in click.unstyle(text))
-
-
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return feedback.columns(click.unstyle(text))
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
@@ -102,14 +95,7 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 
 def clip(text: str, columns: int) -> str:
     """The text, cut with an ellipsis where it is wider than that."""
-    if width(text) <= columns:
-        return text
-    kept = ""
-    for character in text:
-        if width(kept) + _columns(character) > columns - 1:
-            break
-        kept += character
-    return kept + "…"
+    return feedback.cut(text, columns)
 
 
 def wrap(text: str, indent: str) -> str:
@@ -124,11 +110,18 @@ def wrap(text: str, indent: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
-    """Lines of aligned columns, the ones in `right` to the right, each cut to the terminal."""
-    widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    """Lines of aligned columns, the ones in `right` to the right, each cut to the terminal.
+
+    Where they are too wide, the widest column but the last is cut first, to a third of the terminal.
+    """
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    if sum(widths) + 2 * len(widths) > columns() and len(widths) > 1:
+        widest = widths.index(max(widths[:-1]))
+        widths[widest] = min(widths[widest], max(columns() // 3, width(rows[0][widest])))
     lines = (
         "  ".join(
-            pad(cell, size, right=index in right) for index, (cell, size) in enumerate(zip(row, widths, strict=True))
+            pad(clip(cell, size), size, right=index in right)
+            for index, (cell, size) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     )
