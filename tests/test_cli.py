@@ -275,6 +275,16 @@ def test_what_check_refuses_is_told_in_the_students_language(
     assert capfd.readouterr().err.startswith(said.format(here=here))
 
 
+def test_a_rubric_that_asks_for_nothing_that_was_given_is_told(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here)
+    (here.parent / "rubric.toml").write_text(RUBRIC.replace("notebook-runs", "report-readable"), encoding="utf-8")
+
+    assert run("check", NOTEBOOK) == NOTHING
+    assert "Nothing was judged" in capfd.readouterr().err
+
+
 def test_check_takes_this_folder_by_default(here: Path, child: Child) -> None:
     hand_in(here, report=True)
     run("check")

@@ -83,7 +83,9 @@ def command(
     else:
         _tell(graded.grade, output, language)
     code = verdict(graded.grade, fail_under=fail_under)
-    if code and fail_under is not None:
+    if code == NOTHING:
+        log(say("verdict-4", language))
+    elif code and fail_under is not None:
         log(say(f"verdict-{code}", language, percent=_percent(graded.grade), least=fail_under))
     return code
 
