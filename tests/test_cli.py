@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -693,6 +694,32 @@ def test_wrapped_text_loses_nothing_and_fits(text: str, columns: int) -> None:
     assert all(
         terminal.width(line) <= columns or len(re.findall(r"[ab.,]+|[王小明，。][，。]*", line)) == 1 for line in lines
     )
+
+
+class Terminal(io.StringIO):
+    """Stands in for a terminal that shows stderr."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_clock_of_a_batch_goes_on_and_its_line_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(terminal, "_TICK_SECONDS", 0.01)
+
+    with terminal.Progress(2) as progress:
+        progress.started("b1")
+        drawn = screen.getvalue().count("0/2")
+        while screen.getvalue().count("0/2") < drawn + 3:  # nothing else happens, so only the clock draws
+            time.sleep(0.01)
+        progress.done("b1", "for a log only")
+        progress.note("a word")
+    lines = screen.getvalue()
+
+    assert "for a log only" not in lines
+    assert "\x1b[Ka word\n" in lines
+    assert lines.endswith("\r\x1b[K")
 
 
 def test_help_imports_click_only() -> None:

@@ -81,15 +81,16 @@ def command(
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
         jobs = min(jobs, len(submissions))
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
-        pages = _Pages(folder_of_results, Progress(len(submissions)), language)
         try:
-            batch.grade(submissions, rubric=chosen, store=store, isolation=isolation, jobs=jobs, on_event=pages.follow)
+            with Progress(len(submissions)) as progress:
+                pages = _Pages(folder_of_results, progress, language)
+                batch.grade(
+                    submissions, rubric=chosen, store=store, isolation=isolation, jobs=jobs, on_event=pages.follow
+                )
         except KeyboardInterrupt:
-            pages.progress.clear()
             results.write_class(folder_of_results, store, language=language)
             log(say("interrupted", language, count=len(store.pending())))
             return INTERRUPTED
-        pages.progress.clear()
         grades = results.write_class(folder_of_results, store, language=language)
     if format == "jsonl":
         out((folder_of_results / "grades.jsonl").read_text(encoding="utf-8"), nl=False)
@@ -107,27 +108,27 @@ class _Pages:
     """Follows a batch: writes each student's page as soon as there is a grade, and shows how far it is."""
 
     def __init__(self, folder: Path, progress: Progress, language: Language) -> None:
-        self._folder, self.progress, self._language = folder, progress, language
+        self._folder, self._progress, self._language = folder, progress, language
         self.failed: list[str] = []
 
     def follow(self, event: batch.Event) -> None:
         """Take the next event of the batch."""
         if isinstance(event, batch.Preparing):
-            self.progress.note(say("base", self._language))
+            self._progress.note(say("base", self._language))
             return
         if isinstance(event, batch.Started):
-            self.progress.started(event.student)
+            self._progress.started(event.student)
             return
         student = event.grade.submission.student
         try:
             results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
         except GraderError as error:
-            self.progress.note(f"{error.where}: {error.message}")
+            self._progress.note(f"{error.where}: {error.message}")
             self.failed.append(student)
         except Exception:  # the border of one page: whatever is odd about these facts, the others get theirs
-            self.progress.note(traceback.format_exc())
+            self._progress.note(traceback.format_exc())
             self.failed.append(student)
-        self.progress.done(student, _line(event, self._language))
+        self._progress.done(student, _line(event, self._language))
 
 
 def _line(event: Graded, language: Language) -> str:

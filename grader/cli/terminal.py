@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import click
 
@@ -16,6 +17,7 @@ from grader.model import Verdict, message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
 
     from grader.model import Fault, Language, Scalar
 
@@ -27,6 +29,7 @@ MARKS = {
     Verdict.SKIPPED: ("-", "bright_black"),
     Verdict.FAULT: ("!", "magenta"),
 }
+_TICK_SECONDS = 1.0
 _PLAIN = {"✓": "+", "✗": "x", "█": "#", "░": "."}
 
 
@@ -129,41 +132,66 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[s
 
 
 class Progress:
-    """Shows on stderr how far a batch is: one moving line on a terminal, else a plain line per student."""
+    """Shows on stderr how far a batch is: one moving line on a terminal, else a plain line per student.
+
+    Used by `with`, at whose end the moving line is gone; until then its clock goes on.
+    """
 
     def __init__(self, total: int) -> None:
         self._total, self._done = total, 0
         self._running: dict[str, None] = {}
         self._since = time.monotonic()
         self._live = sys.stderr.isatty()
-        self._draw()
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._clock = threading.Thread(target=self._tick, daemon=True)
 
-    def note(self, line: str) -> None:
-        """Print a line above the moving one."""
-        self.clear()
-        log(line)
-        self._draw()
+    def __enter__(self) -> Self:
+        if self._live:
+            self._draw()
+            self._clock.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._over.set()
+            self._clear()
 
     def started(self, student: str) -> None:
         """Show that this student's work is being run."""
-        self._running[student] = None
-        self._draw()
+        with self._lock:
+            self._running[student] = None
+            self._draw()
 
     def done(self, student: str, line: str) -> None:
         """Show that this student's work is graded; `line` is what a log keeps."""
-        self._done += 1
-        self._running.pop(student, None)
-        if not self._live:
-            log(f"[{self._done:{len(str(self._total))}}/{self._total}] {line}")
-        self._draw()
+        with self._lock:
+            self._done += 1
+            self._running.pop(student, None)
+            if not self._live:
+                log(f"[{self._done:{len(str(self._total))}}/{self._total}] {line}")
+            self._draw()
 
-    def clear(self) -> None:
-        """Take the moving line away."""
+    def note(self, line: str) -> None:
+        """Print a line above the moving one."""
+        with self._lock:
+            self._clear()
+            log(line)
+            self._draw()
+
+    def _tick(self) -> None:
+        while not self._over.wait(_TICK_SECONDS):
+            with self._lock:
+                self._draw()
+
+    def _clear(self) -> None:
         if self._live:
             log("\r\x1b[K", nl=False)
 
     def _draw(self) -> None:
-        if not self._live:
+        if not self._live or self._over.is_set():
             return
         full = round(24 * self._done / max(1, self._total))
         bar = symbol("█") * full + symbol("░") * (24 - full)
