@@ -80,6 +80,15 @@ def test_of_several_notebooks_the_one_named_for_the_homework_is_taken_beside_dra
     assert [p.id for p in second.problems] == ["intake.notebook-several"]
 
 
+def test_a_second_copy_of_the_same_file_is_no_second_hand_in(tmp_path: Path) -> None:
+    folder = _student(tmp_path / "b1", "hw.ipynb", "report.pdf")
+    for copy in ("report (1).pdf", "backup/report.pdf"):
+        (folder / copy).parent.mkdir(exist_ok=True)
+        (folder / copy).write_bytes((folder / "report.pdf").read_bytes())
+
+    assert (_only(tmp_path).report, _only(tmp_path).problems) == ("report.pdf", ())
+
+
 def test_an_untouched_copy_of_the_handed_out_notebook_is_not_the_homework(tmp_path: Path) -> None:
     _student(tmp_path / "b1", "gradient descent.ipynb", "hw1_done.ipynb", "r.pdf")
     _student(tmp_path / "b2", "gradient descent.ipynb", "r.pdf")

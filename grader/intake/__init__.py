@@ -233,7 +233,7 @@ def _choose(part: Part, seen: _Walk, root: Path) -> tuple[Path | None, Message |
     of_kind = [p for p in seen.files if p.suffix.lower() == SUFFIX[part] and not _is_copy(p)]
     files = [p for p in of_kind if p.is_file() and not p.is_symlink()]
     if len(files) > 1:
-        files = _likely(files)
+        files = _likely(_distinct(files))
     if len(files) == 1:
         return files[0], None
     if files:
@@ -257,6 +257,16 @@ def _why_none(part: Part, seen: _Walk, root: Path, *, links: Sequence[Path]) -> 
 def _is_copy(path: Path) -> bool:
     """Whether Jupyter saved this notebook by itself."""
     return path.suffix.lower() == SUFFIX["notebook"] and path.stem.endswith("-checkpoint")
+
+
+def _distinct(files: Sequence[Path]) -> list[Path]:
+    """Leave out copies, byte for byte, beside or below a file with a plainer name, as a second download makes them."""
+    content = {path: _content(path) for path in files}
+    kept: list[Path] = []
+    for path in sorted(files, key=lambda path: (len(path.parts), len(path.name), path.name)):
+        if not any(content[one] == content[path] and path.is_relative_to(one.parent) for one in kept):
+            kept.append(path)
+    return [path for path in files if path in kept]
 
 
 def _likely(files: Sequence[Path]) -> list[Path]:
