@@ -160,7 +160,7 @@ def _next_steps(grade: Grade, language: Language) -> None:
         out(say("next", language))
     for number, group in enumerate(steps[:_STEPS], 1):
         gain = say("gain", language, points=_gain(group))
-        out(f"  {number}. {_titles(group, language)} ({gain}){_place(group[0], language)}")
+        out(f"  {number}. {_titles(group, language)}{gain}{_place(group[0], language)}")
         _reasons(group[0], language)
     if len(steps) > _STEPS:
         out(say("more", language, count=len(steps) - _STEPS))
