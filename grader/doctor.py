@@ -39,6 +39,7 @@ for word, tries in (
     print(word)
 """
 _GREED = "data = [bytearray(2**20) for _ in range(1024)]; print('memory')"
+_GREEDY_FAMILY = "import os, time; os.fork(); os.fork(); data = bytearray(160 << 20); time.sleep(1); print('memory')"
 _MEMORY_MB = 256
 
 
@@ -55,6 +56,9 @@ class Machine(Record, frozen=True, kw_only=True):
     trouble: str = ""
     escapes: tuple[str, ...] = ()
     bwrap: bool = True
+    seccomp: bool = True
+    wsl_1: bool = False
+    github: bool = False
     apparmor_restricts: bool = False
     namespaces_off: bool = False
     cjk_fonts: bool = True
@@ -77,6 +81,9 @@ def machine() -> Machine:
         trouble=trouble,
         escapes=_escapes(isolation) if isolation else (),
         bwrap=shutil.which("bwrap") is not None,
+        seccomp=sandbox.filters(),
+        wsl_1=platform.release().endswith("-Microsoft"),
+        github=os.environ.get("GITHUB_ACTIONS") == "true",
         apparmor_restricts=_setting("kernel/apparmor_restrict_unprivileged_userns") == "1",
         namespaces_off="0" in (_setting("user/max_user_namespaces"), _setting("kernel/unprivileged_userns_clone")),
         cjk_fonts=_has_cjk_fonts(),
@@ -114,7 +121,8 @@ def _escapes(isolation: Isolation) -> tuple[str, ...]:
     ):
         reach = _REACH.format(port=server.getsockname()[1], file=other.name)
         reached = _said(reach, isolation=isolation)
-    return (*reached, *_said(_GREED, isolation=isolation))
+    greed = (_GREED, _GREEDY_FAMILY) if isolation.memory == "watchdog" else (_GREED,)
+    return (*reached, *(word for program in greed for word in _said(program, isolation=isolation)))
 
 
 def _said(program: str, *, isolation: Isolation) -> tuple[str, ...]:
@@ -203,10 +211,16 @@ def _mend(seen: Machine) -> Message:
     """The likeliest way to a jail that works, the most particular reason first."""
     if seen.system != "Linux":
         return message("doctor.mend-system", system=seen.system)
+    if seen.wsl_1:
+        return message("doctor.mend", command='wsl.exe --set-version "$WSL_DISTRO_NAME" 2')
+    if not seen.seccomp:
+        return message("doctor.mend", command=_install("libseccomp", seen.distribution))
     if seen.container:
         return message("doctor.mend-container")
     if not seen.bwrap:
         return message("doctor.mend", command=_install("bubblewrap", seen.distribution))
+    if seen.apparmor_restricts and seen.github:
+        return message("doctor.mend", command="sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0")
     if seen.apparmor_restricts:
         return message("doctor.mend-apparmor")
     if seen.namespaces_off:
@@ -218,7 +232,9 @@ def _install(package: str, distribution: str) -> str:
     managers = {"fedora": "dnf", "rhel": "dnf", "centos": "dnf", "opensuse": "zypper"}
     if distribution == "arch":
         return f"sudo pacman -S {package}"
-    return f"sudo {managers.get(distribution, 'apt')} install {package}"
+    manager = managers.get(distribution, "apt")
+    name = f"{package}2" if package == "libseccomp" and manager != "dnf" else package
+    return f"sudo {manager} install {name}"
 
 
 def _holds(seen: Machine) -> tuple[Finding, ...]:

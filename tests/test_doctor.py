@@ -11,7 +11,7 @@ import tempfile
 import pytest
 from msgspec.structs import replace
 
-from grader import cli, doctor, feedback
+from grader import cli, doctor, feedback, sandbox
 from grader.cli.errors import UNDECIDED
 from grader.doctor import Machine, findings, ready
 from grader.model import Isolation, Verdict
@@ -83,10 +83,26 @@ def test_what_could_be_better_does_not_stop_anyone(machine: Machine, check: str)
         (replace(NO_JAIL, apparmor_restricts=True), "apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict"),
         (replace(NO_JAIL, namespaces_off=True), "sudo sysctl -w user.max_user_namespaces=10000"),
         (replace(NO_JAIL, container=True, apparmor_restricts=True), "--security-opt seccomp=unconfined"),
+        (replace(NO_JAIL, apparmor_restricts=True, github=True), "apparmor_restrict_unprivileged_userns=0"),
+        (replace(NO_JAIL, seccomp=False), "sudo apt install libseccomp2"),
+        (replace(NO_JAIL, seccomp=False, distribution="fedora"), "sudo dnf install libseccomp"),
+        (replace(NO_JAIL, wsl_1=True), "wsl.exe --set-version"),
         (replace(NO_JAIL, system="Darwin"), "Linux machine"),
         (NO_JAIL, "bwrap --ro-bind / / --unshare-all true"),
     ],
-    ids=["no-bwrap", "no-bwrap-fedora", "ubuntu-24.04", "namespaces-off", "docker", "macos", "unknown"],
+    ids=[
+        "no-bwrap",
+        "no-bwrap-fedora",
+        "ubuntu-24.04",
+        "namespaces-off",
+        "docker",
+        "github",
+        "no-seccomp",
+        "no-seccomp-fedora",
+        "wsl-1",
+        "macos",
+        "unknown",
+    ],
 )
 def test_a_jail_that_does_not_work_comes_with_the_command_that_mends_it(machine: Machine, command: str) -> None:
     assert command in hint(machine, "isolation")
@@ -104,6 +120,15 @@ def test_the_programs_that_try_the_jail_do_get_out_where_there_is_none() -> None
         done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, check=True)
 
     assert done.stdout.split() == [b"network", b"files"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only single processes have a limit of memory")
+def test_a_family_that_is_greedy_together_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    isolation = sandbox.probe()
+
+    assert doctor._escapes(isolation) == ()
+    monkeypatch.setattr(doctor, "_MEMORY_MB", 1024)
+    assert doctor._said(doctor._GREEDY_FAMILY, isolation=isolation) == ("memory",) * 4
 
 
 def test_this_machine_is_ready(capfd: pytest.CaptureFixture[str]) -> None:

@@ -90,6 +90,12 @@ def test_a_bubblewrap_that_is_not_one_is_trouble_and_no_crash() -> None:
     assert sandbox.trouble(broken) is not None
 
 
+def test_without_a_filter_of_system_calls_there_is_no_upper_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syscalls, "program", lambda **_: None)
+
+    assert [isolation.level for isolation in sandbox.candidates()] == ["process-limits"]
+
+
 def test_no_isolation_means_no_jail() -> None:
     with pytest.raises(GraderError, match="without isolation"):
         jailed("pass", Isolation())

@@ -3,7 +3,7 @@
 from grader.sandbox.fonts import fonts
 from grader.sandbox.jail import Jail, start
 from grader.sandbox.limits import resident
-from grader.sandbox.probe import candidates, obstacles, probe, trouble
+from grader.sandbox.probe import candidates, filters, obstacles, probe, trouble
 from grader.sandbox.rooms import IPC
 from grader.sandbox.run import Finished, run
 
@@ -12,6 +12,7 @@ __all__ = [
     "Finished",
     "Jail",
     "candidates",
+    "filters",
     "fonts",
     "obstacles",
     "probe",

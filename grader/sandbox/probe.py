@@ -35,7 +35,8 @@ def obstacles() -> tuple[str, ...]:
 @functools.cache
 def _tried() -> tuple[Isolation | None, tuple[str, ...]]:
     found = tuple(candidates())
-    reasons = [] if any(isolation.level == "bubblewrap" for isolation in found) else ["bubblewrap: it is not installed"]
+    why = "bubblewrap: it is not installed" if filters() else "libseccomp: it is not installed"
+    reasons = [] if any(isolation.level == "bubblewrap" for isolation in found) else [why]
     for isolation in found:
         reason = trouble(isolation)
         if reason is None:
@@ -48,9 +49,10 @@ def candidates() -> Iterator[Isolation]:
     """Name what could work, the best first.
 
     The system's bubblewrap comes before the bundled one: its distribution may have granted it rights by its path.
+    Without a filter of system calls the memory of a jail has no bound, so that neither upper level is one.
     """
-    filtered, landlock = syscalls.program() is not None, landlock_abi()
-    for program in (shutil.which("bwrap"), _bundled()):
+    filtered, landlock = filters(), landlock_abi()
+    for program in (shutil.which("bwrap"), _bundled()) if filtered else ():
         version = program and _version(program)
         if program and version:
             yield Isolation(
@@ -59,12 +61,17 @@ def candidates() -> Iterator[Isolation]:
                 bwrap=version,
                 program=program,
                 landlock=landlock,
-                seccomp=filtered,
+                seccomp=True,
             )
     memory: Literal["watchdog", "rlimit"] = "watchdog" if sys.platform == "linux" else "rlimit"
     if landlock and filtered:
         yield Isolation(level="landlock", memory=memory, landlock=landlock, seccomp=True)
     yield Isolation(level="process-limits", network="open", memory=memory)
+
+
+def filters() -> bool:
+    """Say whether system calls can be filtered here."""
+    return syscalls.program() is not None
 
 
 def landlock_abi() -> int | None:
