@@ -270,7 +270,7 @@ def _beside(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
 
 def _unfound(theirs: Notebook, series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
     """Where no run was found, look at what the loops do; where that is none either, name what is kept all the same."""
-    from grader.verify.alone import alone
+    from grader.verify.alone import alone, printed
 
     again = _recorded(theirs, job, evidence)
     found = _verify(again, job, evidence)
@@ -278,7 +278,8 @@ def _unfound(theirs: Notebook, series: Sequence[Series], job: Job, evidence: Evi
         note = message("kernel.recorded")
         return replace(found, matches=tuple(replace(match, notes=(note, *match.notes)) for match in found.matches))
     recorded = (each for each in again if each.source == "recorded")
-    return replace(found, matches=alone((*series, *recorded), names=job.gather.names))
+    shown = printed(evidence.run.cells if evidence.run else ())
+    return replace(found, matches=alone((*series, *recorded, *shown), names=job.gather.names))
 
 
 def _recorded(theirs: Notebook, job: Job, evidence: Evidence) -> tuple[Series, ...]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.model import Match, Names, Series
-from grader.verify.alone import alone, beside
+from grader.model import CellRun, Match, Names, Series
+from grader.verify.alone import alone, beside, printed
 
 FALLING = np.array([9.0, 5.0, 3.0, 2.0, 1.5, 1.25])
 
@@ -78,3 +78,32 @@ def test_beside_a_run_other_cells_histories_are_named(cell: int, name: str, valu
     found = beside([KEPT, Series(cell=cell, name=name, values=values)], [RUN], names=Names())
 
     assert [match.verdict for match in found] == ["unverifiable"] * told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Iteration {0}: loss = {1}",
+        "epoch {0}/100 - cost: {1:.3e}",
+        "step {0}  w 2.5  b -1.0  MSE {1}",
+        "第 {0} 次迭代，損失：{1}",
+    ],
+)
+def test_printed_losses_are_the_weakest_evidence(line: str) -> None:
+    text = "\n".join(line.format(10 * step, value) for step, value in enumerate(FALLING))
+
+    shown = printed([CellRun(index=4, status="ok", printed=text)])
+
+    assert [(each.cell, each.source, len(each.values)) for each in shown] == [(4, "printed", 6)]
+    assert [match.verdict for match in alone(shown, names=Names())] == ["unverifiable"]
+    kept = Series(cell=4, name="theta_history", values=FALLING)
+    assert [match.names for match in alone([*shown, kept], names=Names())] == [("theta_history",)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["iteration 100", "loss 3.5", "100 iterations, loss 3.5", "epoch 2 loss 1\nepoch 1 loss 2\nepoch 3 loss 0"],
+    ids=["no-loss", "no-step", "final", "not-in-order"],
+)
+def test_other_printed_lines_are_no_history(text: str) -> None:
+    assert alone(printed([CellRun(index=4, status="ok", printed=text)]), names=Names()) == ()

@@ -6,29 +6,61 @@ a history of something other than a loss or a gradient is told, and no copy of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from grader.model import Match, message
+from grader.model import Match, Series, message
 from grader.verify import pair
 
 if TYPE_CHECKING:
-    from grader.model import Floats, Names, Series
+    from grader.model import CellRun, Floats, Names
 
 FEWEST = 5  # states; less is a table of results
 MOST = 20
 WIDEST = 8  # parameters; more are a table of something else
 _HISTORY = {"history", "hist", "his", "path", "trace", "log", "record", "records", "trajectory", "traj"}
+_HELD = ("namespace", "attribute", "container", "returned")
 _LOSS = {"loss", "losses", "cost", "costs"}
 
 
+_STEP = r"(?:iter(?:ation)?s?|epochs?|steps?|迭代|疊代|第)"
+_LINE = re.compile(
+    rf"{_STEP}[^\d\n]{{0,12}}(?P<step>\d{{1,9}})\b[^\n]{{0,60}}?"
+    r"(?P<name>loss|cost|error|mse|損失|损失|誤差|误差)[^\d\n]{0,12}?(?P<value>-?\d{1,30}(?:\.\d{0,30})?(?:e[-+]?\d{1,3})?)",
+    re.IGNORECASE,
+)
+
+
+def printed(cells: Sequence[CellRun]) -> tuple[Series, ...]:
+    """Read lines like "iteration 100, loss 0.25" as the weakest evidence that something was trained."""
+    return tuple(series for cell in cells for series in _printed(cell))
+
+
+def _printed(cell: CellRun) -> Iterator[Series]:
+    told: dict[str, list[float]] = {}
+    last = -1
+    for line in _LINE.finditer(cell.printed):
+        if int(line["step"]) <= last:
+            return  # several runs, or a table of something else
+        last = int(line["step"])
+        told.setdefault(line["name"].lower(), []).append(float(line["value"]))
+    for name, values in told.items():
+        yield Series(cell=cell.index, name=f"print({name})", values=values, source="printed")
+
+
 def alone(series: Sequence[Series], *, names: Names) -> tuple[Match, ...]:
-    """List what looks like a history by its name, or was recorded in a loop; nothing that may be data or a grid."""
-    kept = [match for each in series if each.source != "recorded" for match in _matches(each, names)]
-    told = {match.cell for match in kept}
-    kept += [m for each in series if each.source == "recorded" and each.cell not in told for m in _matches(each, names)]
+    """List what looks like a history by its name, or was recorded in a loop; nothing that may be data or a grid.
+
+    What a loop printed counts only in a cell where there is nothing else.
+    """
+    kept: list[Match] = []
+    for sources in (_HELD, ("recorded",), ("printed",)):
+        told = {match.cell for match in kept}
+        here = [each for each in series if each.source in sources and each.cell not in told]
+        kept += [match for each in here for match in _matches(each, names)]
     return tuple({(match.cell, match.names): match for match in kept}.values())[:MOST]
 
 
@@ -72,7 +104,11 @@ def _matches(each: Series, names: Names) -> Iterator[Match]:
 
 def _is_history(each: Series, names: Names) -> bool:
     words = set(pair.tokens(each.name))
-    return each.source == "recorded" or pair.stem(each.name) in names.losses or bool(words & (_HISTORY | _LOSS))
+    return (
+        each.source in ("recorded", "printed")
+        or pair.stem(each.name) in names.losses
+        or bool(words & (_HISTORY | _LOSS))
+    )
 
 
 def _moves(values: Floats) -> bool:
