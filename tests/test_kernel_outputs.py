@@ -99,6 +99,8 @@ def test_a_traceback_that_is_none_gives_no_line(traceback: Any) -> None:
         ("TypeError", "AbstractMovieWriter.__init__() got an unexpected keyword argument 'extra_args'", True),
         ("TypeError", "unsupported operand type(s) for -: 'str' and 'float'", False),
         ("ValueError", "setting an array element with a sequence. ... inhomogeneous shape after 1 dimensions", True),
+        ("OSError", "out of pty devices", True),
+        ("TclError", "no display name and no $DISPLAY environment variable", True),
         ("ValueError", "shapes (2,) and (3,) not aligned", False),
         ("NameError", "name 'x' is not defined", False),
         ("SyntaxError", "invalid syntax", False),

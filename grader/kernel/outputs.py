@@ -35,7 +35,8 @@ _ENVIRONMENT = (
     (r"AttributeError", r"'(?:DataFrame|Series)' object has no attribute '(?:append|ix|as_matrix|iteritems)'"),
     (r"TypeError", r"(?:gca|AbstractMovieWriter\.__init__)\(\) got an unexpected keyword argument"),
     (r"ValueError", r"inhomogeneous shape|Unknown projection"),
-    (r"OSError", r"is not a valid package style|Errno 95|Operation not supported"),
+    (r"OSError", r"is not a valid package style|Errno 95|Operation not supported|out of pty devices"),
+    (r"TclError", r""),
     (r"UsageError", r"magic function"),
 )
 

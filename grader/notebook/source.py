@@ -150,6 +150,8 @@ _SUBSTITUTIONS = (
         r"\1pass",
     ),
     (re.compile(r"^(\s*)input\((?:[^()]*)\)\s*(?:#.*)?$"), r"\1pass"),
+    (re.compile(r"\btqdm\.notebook\b|\btqdm_notebook\b"), "tqdm"),  # a bar in text needs no widgets
+    (re.compile(r"\btnrange\b"), "trange"),
 )
 
 
