@@ -9,6 +9,8 @@ One answer is a line of ASCII, its fields separated by semicolons (names in hexa
     nonce ; bytes in all ; name:source:rows:columns:same,… ; name:value,… ; name:rows,… ; base64 of the first bytes
 
 The series' bytes follow each other in the order in which they are named; further pieces are asked for by offset.
+Besides what the namespace holds, it tells histories that a function or the next turn of a loop would lose, and lines of
+figures, which are closed once they are shown.
 The names before the bytes are of histories that were too big: only the first rows of them are sent, or nothing.
 A series that was bound anew to the same numbers is named without bytes, one that no cell touched is not named at all.
 """
@@ -45,6 +47,7 @@ WIDEST_RECORDED = 16
 FEWEST_KEPT = 5  # states of a history that is about to be lost; less is a result
 MOST_TURNS = 40  # of one place where histories are lost, in one cell
 MOST_KEPT = 12  # names at one such place
+MOST_LINES, FEWEST_POINTS = 20, 10  # of one figure, of one line
 MOST_KEPT_BYTES = 64 << 20  # of all of them, in one cell
 SEQUENCES = (list, tuple, deque)
 IGNORED = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
@@ -58,15 +61,37 @@ class Capture:
         self._seen: dict[str, tuple[Any, bytes]] = {}
         self._pieces: list[memoryview] = []
         self._recorders: list[Recorder] = []
-        self._kept: list[tuple[str, int, int, bytes]] = []
+        self._kept: list[tuple[str, str, int, int, bytes]] = []
+        self._plotted = 0
         self._turns: dict[str, int] = {}
         self._room = MOST_KEPT_BYTES
         self.full: set[str] = set()
 
-    def watch(self, transformers: list[Any]) -> None:
-        """Called once, with IPython's list of what it applies to the syntax tree of every cell."""
+    def watch(self, transformers: list[Any], formatter: Any) -> None:
+        """Called once, with what IPython applies to the syntax tree of every cell, and what it shows things with."""
         builtins.__dict__[_KEPT] = self
         transformers.append(Watch())
+        show = formatter.format
+
+        def formatted(thing: Any, *more: Any, **named: Any) -> Any:
+            self._look_at_figure(thing)
+            return show(thing, *more, **named)
+
+        formatter.__dict__["format"] = formatted
+
+    def _look_at_figure(self, thing: Any) -> None:
+        """Copy the lines of a figure that is about to be shown, and closed after that; never raises."""
+        if not _is(type(thing), "matplotlib", "Figure"):
+            return
+        try:
+            lines = [line for axes in thing.axes for line in axes.lines if line.get_linestyle() != "None"]
+            for line in lines[:MOST_LINES]:
+                self._plotted += 1
+                points = line.get_xydata()
+                if len(points) >= FEWEST_POINTS:
+                    self._keep(f"plot[{self._plotted}]", points, "p")
+        except Exception:  # a figure of the student's own making may hold anything
+            return
 
     def keep(self, place: str, names: tuple[str, ...], space: dict[str, Any]) -> None:
         """Called where histories are about to be lost, with the names that are known there; never raises."""
@@ -81,7 +106,7 @@ class Capture:
         if turn >= MOST_TURNS or self._room <= 0:
             self.full.add(place)
 
-    def _keep(self, path: str, thing: Any) -> None:
+    def _keep(self, path: str, thing: Any, source: str = "l") -> None:
         """Copy one history, as far as there is room."""
         shape = likely_shape(thing)
         if shape is None or shape[0] < FEWEST_KEPT or min(shape[0], MOST_ROWS) * shape[1] * 8 > self._room:
@@ -89,7 +114,7 @@ class Capture:
         found = numbers(first(thing, MOST_ROWS))
         if found is not None:
             rows, columns, data = found
-            self._kept.append((path, rows, columns, bytes(data)))
+            self._kept.append((path, source, rows, columns, bytes(data)))
             self._room -= len(data)
 
     def recorder(self, place: str, names: tuple[str, ...]) -> Recorder:
@@ -150,22 +175,23 @@ class Capture:
             if len(data) <= budget and len(series) < MOST_SERIES:
                 series.append((name, "r", rows, columns, 0, data))
                 budget -= len(data)
-        for name, rows, columns, kept in self._lost():
+        for name, source, rows, columns, kept in self._lost():
             if len(kept) <= budget and len(series) < MOST_SERIES:
-                series.append((name, "l", rows, columns, 0, memoryview(kept)))
+                series.append((name, source, rows, columns, 0, memoryview(kept)))
                 budget -= len(kept)
         return series, scalars[:MOST_SCALARS], skipped
 
-    def _lost(self) -> Iterator[tuple[str, int, int, bytes]]:
+    def _lost(self) -> Iterator[tuple[str, str, int, int, bytes]]:
         """Tell the histories that were kept before they were lost, unless a name still holds the same numbers."""
         kept, self._kept, self._turns, self._room = self._kept, [], {}, MOST_KEPT_BYTES
         self.full.clear()
+        self._plotted = 0
         known = {digest for _, digest in self._seen.values()}
-        for name, rows, columns, data in kept:
+        for name, source, rows, columns, data in sorted(kept, key=lambda each: each[1]):  # lines after histories
             digest = _digest(rows, columns, data)
-            if digest not in known:
-                known.add(digest)
-                yield name, rows, columns, data
+            if digest not in known and not (source == "p" and _column_digests(rows, data) & known):
+                known |= {digest, *(_column_digests(rows, data) if columns == 2 else ())}
+                yield name, source, rows, columns, data
 
     def _recorded(self) -> Iterator[tuple[str, int, int, memoryview]]:
         """Tell what the rewritten loops went through, each run of a loop under a name of its own."""
@@ -255,6 +281,12 @@ class Recorder:
 
 def _digest(rows: int, columns: int, data: Any) -> bytes:
     return blake2b(data, digest_size=16).digest() + pack("<qq", rows, columns)
+
+
+def _column_digests(rows: int, data: bytes) -> set[bytes]:
+    """Mark each column of a table of two as if it were kept by itself."""
+    values = memoryview(data).cast("d")
+    return {_digest(rows, 0, values[k::2].tobytes()) for k in (0, 1)}
 
 
 def _alike(states: list[Any]) -> bool:

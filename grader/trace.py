@@ -16,10 +16,17 @@ from grader.model import Declared, Series
 if TYPE_CHECKING:
     from grader.model import Floats
 
-Source = Literal["namespace", "attribute", "container", "returned", "recorded"]
-_SOURCES: dict[str, Source] = {"n": "namespace", "a": "attribute", "c": "container", "l": "returned", "r": "recorded"}
+Source = Literal["namespace", "attribute", "container", "returned", "plotted", "recorded"]
+_SOURCES: dict[str, Source] = {
+    "n": "namespace",
+    "a": "attribute",
+    "c": "container",
+    "l": "returned",
+    "p": "plotted",
+    "r": "recorded",
+}
 _NAME = r"(?:[0-9a-f]{2}){1,1000}"
-_ENTRY = re.compile(rf"({_NAME}):([naclr]):([0-9]{{1,12}}):([0-9]{{1,3}}):([01])", re.ASCII)
+_ENTRY = re.compile(rf"({_NAME}):([naclpr]):([0-9]{{1,12}}):([0-9]{{1,3}}):([01])", re.ASCII)
 _SCALAR = re.compile(rf"({_NAME}):([0-9a-f]{{16}})", re.ASCII)
 _SKIPPED = re.compile(rf"({_NAME}):([0-9]{{1,15}})", re.ASCII)
 _MOST_ENTRIES = 2000

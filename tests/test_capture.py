@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from matplotlib.figure import Figure
 
 from grader import trace
 from grader.capture import Capture
@@ -325,7 +326,7 @@ def watched(source: str, namespace: dict[str, Any] | None = None) -> dict[str, A
     namespace = {} if namespace is None else namespace
     transformers: list[Any] = []
     capture = Capture(namespace)
-    capture.watch(transformers)
+    capture.watch(transformers, SimpleNamespace(format=None))
     module = transformers[0].visit(ast.parse(source))
     exec(compile(ast.fix_missing_locations(module), "cell", "exec"), namespace)  # noqa: S102 - our own cells
     return {one.name: one.values.tolist() for one in asked(capture, trace.Reader())[0] if one.source == "returned"}
@@ -433,6 +434,45 @@ def test_a_function_called_often_is_looked_at_a_few_times_only(monkeypatch: pyte
     monkeypatch.setattr("grader.capture.MOST_TURNS", 3)
 
     assert len(watched(f"{TRAIN}\nfor i in range(1, 9):\n    train(i / 10)")) == 3
+
+
+# -- lines of figures -------------------------------------------------------------------------------------
+
+
+def drawn(namespace: dict[str, Any], *lines: Any, style: str = "-") -> dict[str, Any]:
+    """Show a figure with these lines as IPython does; give what was taken from it."""
+    figure = Figure()
+    for x, y in lines:
+        figure.add_subplot().plot(x, y, style)
+    capture, formatter = Capture(namespace), SimpleNamespace(format=lambda thing: (thing, {}))
+    capture.watch([], formatter)
+    assert formatter.format(figure) == (figure, {})
+    return {one.name: one.values.tolist() for one in asked(capture, trace.Reader())[0] if one.source == "plotted"}
+
+
+FALLING = [2.0**-i for i in range(12)]
+
+
+def test_a_line_is_told_before_its_figure_is_closed() -> None:
+    assert drawn({}, (FALLING, FALLING[::-1])) == {
+        "plot[1]": [list(p) for p in zip(FALLING, FALLING[::-1], strict=True)]
+    }
+
+
+def test_a_line_of_what_a_name_holds_is_not_told_again() -> None:
+    assert drawn({"b_history": FALLING}, (FALLING, FALLING[::-1])) == {}
+
+
+@pytest.mark.parametrize(("count", "style"), [(9, "-"), (12, "o")], ids=["short", "points"])
+def test_points_and_short_lines_are_not_told(count: int, style: str) -> None:
+    assert drawn({}, (FALLING[:count], FALLING[:count]), style=style) == {}
+
+
+def test_what_is_no_figure_is_shown_all_the_same() -> None:
+    formatter = SimpleNamespace(format=lambda thing: (thing, {}))
+    Capture({}).watch([], formatter)
+
+    assert formatter.format(3) == (3, {})
 
 
 # -- histories of millions of steps ----------------------------------------------------------------------

@@ -246,6 +246,26 @@ def test_what_a_later_turn_overwrites_is_verified_as_well(tmp_path: Path, isolat
     assert sorted(match.hyperparameters["lr"] for match in evidence.matches) == pytest.approx([0.01, 0.02, 0.03])
 
 
+DRAWN = (  # decorated functions are left as they are
+    BY_RATE.replace("(0.01, ", "(0.015, ")
+    .replace("def train", "import functools\nimport matplotlib.pyplot as plt\n@functools.cache\ndef train")
+    .replace("return b_history, w_history", "plt.plot(b_history, w_history)\n    plt.show()\n    return b, w")
+    .replace("b_history, w_history = train", "b, w = train")
+)
+
+
+@pytest.mark.slow
+def test_a_line_that_follows_a_rule_is_a_run(tmp_path: Path, isolation: Isolation) -> None:
+    evidence = pipeline.examine(_hand_in(tmp_path, GOOD, DRAWN), gather=GATHER, isolation=isolation)
+
+    found = {match.names: match.hyperparameters["lr"] for match in evidence.matches if match.cell == 2}
+    assert found == {
+        ("plot[1][:, 0]", "plot[1][:, 1]"): pytest.approx(0.015),
+        ("plot[2][:, 0]", "plot[2][:, 1]"): pytest.approx(0.02),
+        ("plot[3][:, 0]", "plot[3][:, 1]"): pytest.approx(0.03),
+    }
+
+
 @pytest.mark.slow
 def test_a_history_of_the_students_own_is_not_recorded_again(tmp_path: Path, isolation: Isolation) -> None:
     evidence = pipeline.examine(_hand_in(tmp_path, GOOD), gather=GATHER, isolation=isolation)

@@ -30,7 +30,7 @@ def main() -> None:
     )
     app.initialize([])
     app.shell.__dict__["_grader_capture"] = _capture().Capture(app.shell.user_ns)
-    app.shell._grader_capture.watch(app.shell.ast_transformers)
+    app.shell._grader_capture.watch(app.shell.ast_transformers, app.shell.display_formatter)
     app.start()
 
 

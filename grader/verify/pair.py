@@ -229,7 +229,8 @@ def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
         across = np.squeeze(np.asarray(each.values)).shape[0] == theta.shape[0]
         rows = range(theta.shape[0])
         labels = tuple(f"{each.name}[{k}]" if across else f"{each.name}[:, {k}]" for k in rows)
-        named = _is_kept(each.name) and each.source != "returned"  # what a function keeps may be of anything
+        weak = each.source in ("returned", "plotted")  # what a function keeps, and what is drawn, may be of anything
+        named = _is_kept(each.name) and not weak
         yield Path(each.cell, labels, theta, named=named, ordered=False)
 
 
