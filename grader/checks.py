@@ -187,11 +187,14 @@ def losses_match(case: Case) -> Finding:
     return _finding("losses-match", Verdict.REVIEW, _why_no_runs(case, case.evidence.matches))
 
 
-def experiments_made(case: Case, *, minimum: Count = 2) -> Finding:
-    """At least so many hyperparameters were changed from the handed-out notebook."""
+def experiments_made(
+    case: Case, *, minimum: Count = 2, hyperparameters: Count = 1, illustrated: Annotated[int, Meta(ge=0)] = 0
+) -> Finding:
+    """So many changes were made from the handed-out notebook, of so many hyperparameters, so many of them shown."""
     made = {(e.name, e.after) for e in case.experiments}
-    if len(made) >= minimum:
-        return _finding("experiments-made", Verdict.PASS, message("experiments.made", count=len(made), minimum=minimum))
+    names = {e.name for e in case.experiments}
+    if len(made) >= minimum and len(names) >= hyperparameters:
+        return _illustrated(case, len(made), minimum=minimum, illustrated=illustrated)
     if not case.evidence.matches and case.evidence.changes:
         return _finding("experiments-made", Verdict.REVIEW, _why_no_runs(case, ()))
     if not made and case.evidence.changes:
@@ -199,7 +202,19 @@ def experiments_made(case: Case, *, minimum: Count = 2) -> Finding:
             "experiments-made", Verdict.REVIEW, message("experiments.unclear", changes=len(case.evidence.changes))
         )
     what = message("experiments.few", count=len(made), minimum=minimum)
-    return _judged("experiments-made", len(made) / minimum, what, hint=message("experiments.hint"))
+    if len(made) >= minimum:
+        what = message("experiments.few-names", count=len(names), minimum=hyperparameters)
+    credit = min(len(made) / minimum, len(names) / hyperparameters)
+    return _judged("experiments-made", credit, what, hint=message("experiments.hint"))
+
+
+def _illustrated(case: Case, made: int, *, minimum: int, illustrated: int) -> Finding:
+    """Enough was changed; where too little seems to be shown, a person looks: a plot may show several changes."""
+    shown = {(e.name, e.after) for e in case.experiments if e.illustrated}
+    if len(shown) < illustrated:
+        what = message("experiments.few-shown", count=len(shown), minimum=illustrated)
+        return _finding("experiments-made", Verdict.REVIEW, what)
+    return _finding("experiments-made", Verdict.PASS, message("experiments.made", count=made, minimum=minimum))
 
 
 def effects_explained(case: Case, *, minimum: Count = 2) -> Finding:

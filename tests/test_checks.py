@@ -258,6 +258,27 @@ def test_the_same_change_twice_is_one_experiment() -> None:
     assert judge("experiments-made", case).credit == 0.5
 
 
+@pytest.mark.parametrize(
+    ("asked", "verdict", "credit"),
+    [
+        ({"hyperparameters": 2}, Verdict.PASS, 1.0),
+        ({"hyperparameters": 4}, Verdict.PARTIAL, 0.5),
+        ({"illustrated": 1}, Verdict.PASS, 1.0),
+        ({"illustrated": 2}, Verdict.REVIEW, 0.0),
+        ({"minimum": 6, "hyperparameters": 3}, Verdict.PARTIAL, 0.5),
+    ],
+)
+def test_a_rubric_may_ask_for_different_hyperparameters_and_for_plots(
+    asked: dict[str, int], verdict: Verdict, credit: float
+) -> None:
+    shown = replace(_experiment("1e-6"), illustrated=True)
+    case = _case(_match(), experiments=(shown, _experiment("1e-5"), replace(_experiment("500"), name="iteration")))
+
+    found = judge("experiments-made", case, **asked)
+
+    assert (found.verdict, found.credit) == (verdict, credit)
+
+
 def test_the_handed_out_notebook_unchanged_fails() -> None:
     assert judge("experiments-made", _case(_match())).verdict is Verdict.FAIL
 
