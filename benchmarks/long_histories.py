@@ -2,9 +2,9 @@
 
     python benchmarks/long_histories.py [--steps 10000000] [--cells 4]
 
-The notebook trains in several cells; half of them append to lists, half fill arrays of 80 MB. Its cells measure their
-own processor time, in an IPython kernel's way of running them and under the grader; memory is the peak of everything
-that grading runs, the jail included.
+The notebook trains in several cells, which append to lists, fill arrays of 80 MB, or call a function, in turn. They
+measure their own processor time, in an IPython kernel's way of running them and under the grader; memory is the peak of
+everything that grading runs, the jail included.
 """
 
 from __future__ import annotations
@@ -55,6 +55,22 @@ for i in range(iteration):
     b_history[i + 1] = b
     w_history[i + 1] = w
 """
+FUNCTION = """
+def train(lr, iteration):
+    b, w = -120.0, -4.0
+    b_history, w_history = [b], [w]
+    for i in range(iteration):
+        b_grad = 2.0 * (n * b + sx * w - sy)
+        w_grad = 2.0 * (sx * b + sxx * w - sxy)
+        b = b - lr * b_grad
+        w = w - lr * w_grad
+        b_history.append(b)
+        w_history.append(w)
+    return b_history, w_history
+
+b_history, w_history = train({lr}, {steps})
+"""
+KINDS = (LISTS, ARRAYS, FUNCTION)
 TIMED = "import time\nbegan = time.process_time()\n{cell}\nprint(time.process_time() - began)"
 PLAIN = """
 import sys
@@ -71,7 +87,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10_000_000)
     parser.add_argument("--cells", type=int, default=4)
     options = parser.parse_args()
-    kinds = [(LISTS, ARRAYS)[k % 2].format(lr=1e-7 * (k + 1), steps=options.steps) for k in range(options.cells)]
+    kinds = [
+        (LISTS, ARRAYS, FUNCTION)[k % 3].format(lr=1e-7 * (k + 1), steps=options.steps) for k in range(options.cells)
+    ]
     cells = [DATA, *(TIMED.format(cell=kind) for kind in kinds)]
     plain = _plainly(cells)
     with tempfile.TemporaryDirectory() as folder:

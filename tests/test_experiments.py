@@ -327,6 +327,7 @@ RECOGNISED = {
     "heldout-e": 0.0,
     "heldout-f": 0.85,
     "heldout-g": 0.25,
+    "heldout-h": 0.85,
 }  # c to e and g mislead
 HELDOUT = sorted(golden.FILE.parent.glob("heldout-*.toml"))
 
