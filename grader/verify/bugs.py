@@ -94,6 +94,11 @@ def _exchanged(problem: Data) -> tuple[Floats, Floats, Floats] | None:
     return phi, phi, problem.phi[:, 1]
 
 
+def _shifted(by: int) -> Formula:
+    """Each y beside the x of another point, the next or the one before."""
+    return lambda problem: (np.roll(problem.phi, by, axis=0), np.roll(problem.phi, by, axis=0), problem.y)
+
+
 _FORMULAS: dict[str, Formula] = {
     "bug.swapped-gradients": _left(lambda phi: phi[:, ::-1]),
     "bug.missing-x": _left(_no_factor),
@@ -105,7 +110,12 @@ _FORMULAS: dict[str, Formula] = {
     "bug.prediction-without-b": _right(_without(0)),
     "bug.prediction-without-w": _right(_without(1)),
     "bug.prediction-sign": _right(_opposite(0)),
+    "bug.prediction-sign-w": _right(_opposite(1)),
     "bug.prediction-b-times-x": _right(_all_factors),
+    "bug.prediction-exchanged": _right(lambda phi: phi[:, ::-1]),
+    "bug.misaligned-data": _shifted(1),
+    "bug.misaligned-data-ahead": _shifted(-1),
+    "bug.every-second-sample": _rows(slice(None, None, 2)),
     "bug.last-sample": _rows(slice(-1, None)),
     "bug.first-sample": _rows(slice(0, 1)),
     "bug.skips-last-sample": _rows(slice(0, -1)),
@@ -157,6 +167,19 @@ def _newer(step: int) -> Change:
 
 def _not_reset(run: Recorded) -> Gradient:
     return _through(run, lambda rows: histories.decay(rows, 1.0))
+
+
+def _one_not_reset(row: int) -> Change:
+    """The gradient of one parameter keeps growing, the others begin anew."""
+
+    def change(run: Recorded) -> Gradient | None:
+        if row >= len(run.gradient.g):
+            return None
+        summed, g, error = _not_reset(run), run.gradient.g.copy(), run.gradient.error.copy()
+        g[row], error[row] = summed.g[row], summed.error[row]
+        return Gradient(g, error, run.gradient.u)
+
+    return change
 
 
 def _stale(run: Recorded) -> Gradient:
@@ -215,6 +238,8 @@ CHANGES: dict[str, Change] = {
     "bug.gauss-seidel": _newer(1),
     "bug.gauss-seidel-w-first": _newer(-1),
     "bug.gradient-not-reset": _not_reset,
+    "bug.one-gradient-not-reset": _one_not_reset(0),
+    "bug.one-gradient-not-reset ": _one_not_reset(1),
     "bug.stale-gradient": _stale,
     "bug.frozen-gradient": _frozen,
     "bug.gradient-squared": _squared,
@@ -231,7 +256,7 @@ CHANGES: dict[str, Change] = {
 def _without_root(gradient: Gradient, *, state: Callable[..., Parts]) -> Parts:
     """The gradient over the accumulated squares themselves."""
     top, s, s_error = rooted(state(gradient))
-    return Parts(_quotient(top, s, s_error))
+    return Parts(top, s * s, 2.0 * s * s_error)  # whose root is taken
 
 
 def _quotient(top: Direction, s: Floats, s_error: Floats) -> Direction:
@@ -260,6 +285,20 @@ def _rooted_size(gradient: Gradient, *, rho: float | None) -> Parts:
 def _reset(gradient: Gradient) -> Parts:
     """The accumulator is emptied every step: the sign of the gradient remains."""
     return Parts(Direction(gradient.g, gradient.error), gradient.g**2, square_error(gradient))
+
+
+def _rows_of_state(gradient: Gradient, *, state: Callable[..., Parts], order: slice) -> Parts:
+    """The parameters divide by each other's accumulators, or all by the first one's."""
+    top, s, s_error = rooted(state(gradient))
+    if order.stop == 1:
+        return Parts(top, np.repeat(s[order], len(s), axis=0), np.repeat(s_error[order], len(s), axis=0))
+    return Parts(top, s[order], s_error[order])
+
+
+def _mean_size(gradient: Gradient, *, rho: float | None) -> Parts:
+    """The gradient over the accumulated sizes, without square and without root."""
+    top, s, s_error = rooted(_rooted_sum(gradient, rho=rho, absolute=True))
+    return Parts(top, s * s, 2.0 * s * s_error)
 
 
 def _late(gradient: Gradient, *, state: Callable[..., Parts], start: float) -> Parts:
@@ -312,6 +351,46 @@ def _added_twice(gradient: Gradient, *, rho: float) -> Parts:
     return Parts(Direction(gradient.g, gradient.error), s, error)
 
 
+_ASKED = -1.0  # the decay rate of the average itself corrects it
+
+
+def _adam(
+    gradient: Gradient,
+    *,
+    beta1: float,
+    beta2: float,
+    first: float | None = _ASKED,
+    second: float | None = _ASKED,
+    ahead: int = 0,
+) -> Parts:
+    """Adam whose averages are corrected by other decay rates than their own, or not at all, or for other counts."""
+    top, s, s_error = rooted(rules.adam(gradient, beta1=beta1, beta2=beta2, bias_correction=False))
+    count = np.arange(1.0, gradient.g.shape[1] + 1) + ahead
+    weights = [
+        np.ones_like(count) if rate is None else 1.0 - (own if rate == _ASKED else rate) ** count
+        for rate, own in ((first, beta1), (second, beta2))
+    ]
+    doubt = 4.0 * gradient.u
+    m, v = top.D / weights[0], s / weights[1]
+    return Parts(Direction(m, top.error / weights[0] + doubt * np.abs(m)), v, s_error / weights[1] + doubt * v)
+
+
+def _adam_of_sizes(gradient: Gradient, *, beta1: float, beta2: float) -> Parts:
+    """Adam whose second average takes in the gradient, not its square; its size is what the root is taken of."""
+    meant = rules.adam(gradient, beta1=beta1, beta2=beta2)
+    weights = 1.0 - beta2 ** np.arange(1.0, gradient.g.shape[1] + 1)
+    v = np.abs(histories.decay(gradient.g, beta2, weight=1 - beta2)) / weights
+    return Parts(meant.top, v, histories.decay(gradient.error, beta2, weight=1 - beta2) / weights + gradient.u * v)
+
+
+def _adam_of_mean(gradient: Gradient, *, beta1: float, beta2: float) -> Parts:
+    """Adam whose second average takes in the square of the first average."""
+    mean = rules.adam(gradient, beta1=beta1, beta2=beta2, bias_correction=False).top
+    meant = rules.adam(gradient, beta1=beta1, beta2=beta2)
+    squares = rules.adam(Gradient(mean.D, mean.error, gradient.u), beta1=beta1, beta2=beta2)
+    return Parts(meant.top, squares.s, squares.s_error)
+
+
 def _weights_exchanged(gradient: Gradient, *, rho: float, start: float | None = 0.0) -> Parts:
     return rules.rmsprop(gradient, rho=1.0 - rho, start=start)
 
@@ -326,11 +405,28 @@ def _velocity_opposed(gradient: Gradient, *, beta: float) -> Parts:
     return rules.momentum(gradient, beta=-beta)
 
 
-def bugs(said: Said) -> Iterator[Bug]:
+def _nesterov_opposed(gradient: Gradient, *, beta: float) -> Parts:
+    """G - βv, where Nesterov's step is g + βv."""
+    velocity, error = histories.momentum(gradient.g, beta=beta), histories.decay(gradient.error, beta)
+    return Parts(Direction(gradient.g - beta * velocity, gradient.error + beta * error))
+
+
+def _looking_back(gradient: Gradient, *, beta: float) -> Parts:
+    """A velocity of gradients taken on the other side, where the velocity came from."""
+    behind = gradient.g - beta * np.diff(gradient.g, axis=1, prepend=gradient.g[:, :1])
+    error = gradient.error + beta * (
+        gradient.error + np.concatenate([gradient.error[:, :1], gradient.error[:, :-1]], axis=1)
+    )
+    return Parts(Direction(histories.decay(behind, beta), histories.decay(error, beta)))
+
+
+def bugs(said: Said, size: int) -> Iterator[Bug]:
     """Every mistake in a rule, with the declared decay rates, else the usual ones."""
-    yield from _adagrad_bugs()
+    yield from _adagrad_bugs(size)
+    for beta1, beta2 in ((a, b) for a in said.decays[:3] for b in said.decays[:3] if a < b):
+        yield from _adam_bugs(beta1, beta2)
     for rho in said.decays[:3] or rules.USUAL_DECAYS[:2]:
-        yield from _rmsprop_bugs(rho)
+        yield from _rmsprop_bugs(rho, size)
         yield from _momentum_bugs(rho)
     for beta in (value for value in said.positive if 1 < value < 2):
         meant = Form("momentum", {"momentum": 0.9}, {}, partial(rules.momentum, beta=0.9), linear=True)
@@ -338,7 +434,7 @@ def bugs(said: Said) -> Iterator[Bug]:
                   parts=partial(rules.momentum, beta=beta)), meant)  # fmt: skip
 
 
-def _adagrad_bugs() -> Iterator[Bug]:
+def _adagrad_bugs(size: int) -> Iterator[Bug]:
     meant = Form("adagrad", {}, {}, rules.adagrad)
     made: dict[str, Callable[[Gradient], Parts]] = {
         "bug.adagrad-no-root": partial(_without_root, state=rules.adagrad),
@@ -347,16 +443,21 @@ def _adagrad_bugs() -> Iterator[Bug]:
         "bug.adagrad-absolute": partial(_rooted_sum, rho=None, absolute=True),
         "bug.adagrad-reset": _reset,
         "bug.adagrad-late": partial(_late, state=rules.adagrad, start=0.0),
-        "bug.adagrad-late ": partial(_late, state=partial(rules.adagrad, start=1.0), start=1.0),
         "bug.adagrad-shared": partial(_shared_sum, rho=None),
+        "bug.adagrad-shared ": partial(_rows_of_state, state=rules.adagrad, order=slice(0, 1)),
+        "bug.accumulators-exchanged": partial(_rows_of_state, state=rules.adagrad, order=slice(None, None, -1)),
+        "bug.accumulated-sizes": partial(_mean_size, rho=None),
         "bug.no-gradient-factor": partial(_no_numerator, state=rules.adagrad),
         "bug.gradient-squared": partial(_squared_numerator, state=rules.adagrad),
     }
+    for scale in rules.scales(size).values():  # from one, which keeps the first step from dividing by zero
+        one = 1.0 / scale**2
+        made |= {f"bug.adagrad-late {scale}": partial(_late, state=partial(rules.adagrad, start=one), start=one)}
     for name, parts in made.items():
-        yield Bug(name.strip(), meant._replace(parts=parts), meant)
+        yield Bug(name.split()[0], meant._replace(parts=parts), meant)
 
 
-def _rmsprop_bugs(rho: float) -> Iterator[Bug]:
+def _rmsprop_bugs(rho: float, size: int) -> Iterator[Bug]:
     for start, label in ((0.0, 0.0), (None, "first gradient")):
         state = partial(rules.rmsprop, rho=rho, start=start)
         meant = Form("rmsprop", {"rho": rho}, {"start": label}, state)
@@ -366,16 +467,42 @@ def _rmsprop_bugs(rho: float) -> Iterator[Bug]:
         yield Bug("bug.gradient-squared", meant._replace(parts=partial(_squared_numerator, state=state)), meant)
         yield Bug("bug.rmsprop-late", meant._replace(parts=partial(_late, state=state, start=0.0)), meant)
     meant = Form("rmsprop", {"rho": rho}, {"start": 0.0}, partial(rules.rmsprop, rho=rho))
-    from_one = partial(_late, state=partial(rules.rmsprop, rho=rho, start=1.0), start=1.0)
-    yield Bug("bug.rmsprop-late", meant._replace(parts=from_one), meant)
+    for scale in rules.scales(size).values():
+        one = 1.0 / scale**2
+        from_one = partial(_late, state=partial(rules.rmsprop, rho=rho, start=one), start=one)
+        yield Bug("bug.rmsprop-late", meant._replace(parts=from_one), meant)
+    for order, name in ((slice(0, 1), "bug.rmsprop-shared"), (slice(None, None, -1), "bug.accumulators-exchanged")):
+        yield Bug(name, meant._replace(parts=partial(_rows_of_state, state=meant.parts, order=order)), meant)
+    yield Bug("bug.accumulated-sizes", meant._replace(parts=partial(_mean_size, rho=rho)), meant)
     yield Bug("bug.rmsprop-not-squared", meant._replace(parts=partial(_rooted_sum, rho=rho, absolute=False)), meant)
+    yield Bug("bug.rmsprop-not-squared", meant._replace(parts=partial(_rooted_size, rho=rho)), meant)
     yield Bug("bug.rmsprop-absolute", meant._replace(parts=partial(_rooted_sum, rho=rho, absolute=True)), meant)
     yield Bug("bug.rmsprop-shared", meant._replace(parts=partial(_shared_sum, rho=rho)), meant)
     yield Bug("bug.rmsprop-added-twice", meant._replace(parts=partial(_added_twice, rho=rho)), meant)
+
+
+def _adam_bugs(beta1: float, beta2: float) -> Iterator[Bug]:
+    meant = rules.adams(beta1, beta2)[0]
+    made: dict[str, Callable[[Gradient], Parts]] = {
+        "bug.adam-half-corrected": partial(_adam, beta1=beta1, beta2=beta2, second=None),
+        "bug.adam-half-corrected ": partial(_adam, beta1=beta1, beta2=beta2, first=None),
+        "bug.adam-count": partial(_adam, beta1=beta1, beta2=beta2, ahead=1),
+        "bug.adam-corrections-exchanged": partial(_adam, beta1=beta1, beta2=beta2, first=beta2, second=beta1),
+        "bug.adam-no-mean": partial(rules.adam, beta1=0.0, beta2=beta2),
+        "bug.adam-no-root": partial(_without_root, state=meant.parts),
+        "bug.adam-not-squared": partial(_adam_of_sizes, beta1=beta1, beta2=beta2),
+        "bug.adam-squared-mean": partial(_adam_of_mean, beta1=beta1, beta2=beta2),
+        "bug.no-gradient-factor": partial(_no_numerator, state=meant.parts),
+    }
+    for name, parts in made.items():
+        yield Bug(name.strip(), meant._replace(parts=parts), meant)
 
 
 def _momentum_bugs(beta: float) -> Iterator[Bug]:
     meant = Form("momentum", {"momentum": beta}, {}, partial(rules.momentum, beta=beta), linear=True)
     yield Bug("bug.momentum-swapped", meant._replace(parts=partial(_velocity_exchanged, beta=beta)), meant)
     yield Bug("bug.momentum-sign", meant._replace(parts=partial(_velocity_opposed, beta=beta)), meant)
+    ahead = Form("nesterov", {"momentum": beta}, {}, partial(rules.nesterov, beta=beta), linear=True)
+    yield Bug("bug.nesterov-sign", ahead._replace(parts=partial(_nesterov_opposed, beta=beta)), ahead)
+    yield Bug("bug.nesterov-sign", ahead._replace(parts=partial(_looking_back, beta=beta)), ahead)
     yield Bug("bug.momentum-shared", meant._replace(parts=partial(_shared_velocity, beta=beta)), meant)

@@ -16,7 +16,18 @@ from grader.model import Divergence, message
 from grader.verify import bounds, rules
 from grader.verify.bounds import Direction
 from grader.verify.bugs import CHANGES, FORMULAS, Recorded, bugs
-from grader.verify.identify import FEWEST, Fit, Rate, at_full_length, first, is_sharp, measure, open_eps, read_rates
+from grader.verify.identify import (
+    FEWEST,
+    Fit,
+    Rate,
+    at_full_length,
+    first,
+    is_sharp,
+    measure,
+    open_eps,
+    read_rates,
+    telling_steps,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +57,7 @@ class Diagnosis(NamedTuple):
     """What a look found: the verdict, the sentence, the first step that shows it, and the rule that was meant.
 
     `fits` are the forms that the run is said to follow or to have meant; empty where nothing is sure.
+    `stated` says that the notebook states the rate at which the run agrees.
     """
 
     verdict: RunVerdict
@@ -53,15 +65,18 @@ class Diagnosis(NamedTuple):
     fits: tuple[Fit, ...] = ()
     divergence: Divergence | None = None
     meant: Fit | None = None
+    stated: bool = True
 
 
 def diagnose(case: Case) -> Diagnosis | None:
-    """The first look that explains the run."""
+    """The first look that explains the run, at a rate that the notebook states before one that only the run shows."""
+    doubtful: Diagnosis | None = None
     for look in LOOKS:
         found = look(case)
-        if found is not None:
-            return found
-    return None
+        if found is not None and (found.stated or not case.said.rates):
+            return doubtful if doubtful and found.verdict != "differs" else found
+        doubtful = doubtful or found
+    return doubtful
 
 
 # -- telling -------------------------------------------------------------------------------------
@@ -233,42 +248,84 @@ def standstill(case: Case) -> Diagnosis:
     return told(case, "bug.never-moves", _meant(case, _plain_forms(case.said)[0]))
 
 
+def _one_stands(case: Case) -> Diagnosis | None:
+    """One parameter keeps its first value while its gradient says that it should move, and the others move."""
+    stands = ~np.any(case.history.d, axis=1)
+    pulled = np.median(np.abs(case.gradient.g) / case.gradient.error, axis=1) > bounds.DIFFERS
+    if case.history.length < FEWEST or np.all(stands) or not np.any(stands & pulled):
+        return None
+    found = told(case, "bug.one-never-moves", _meant(case, _plain_forms(case.said)[0]))
+    name = case.names[int(np.argmax(stands & pulled))]
+    return found if found.diagnosis.parameters["name"] == name else None
+
+
+def _surest(case: Case, found: Iterator[Diagnosis]) -> Diagnosis | None:
+    """The first explanation at a stated rate, else the first one; where no rate is stated, all are alike."""
+    doubtful: Diagnosis | None = None
+    for each in found:
+        if each.stated or not case.said.rates:
+            return each
+        doubtful = doubtful or each
+    return doubtful
+
+
+def _is_stated(rates: Sequence[Rate]) -> bool:
+    return all(rate.declared for rate in rates)
+
+
 def _signs(case: Case) -> Diagnosis | None:
     """The run follows a rule but for the sign of some parameters."""
+    return _surest(case, _uphill(case))
+
+
+def _uphill(case: Case) -> Iterator[Diagnosis]:
     for form, rates in _agreeing(case, rules.forms(case.said, case.problem.size)):
         wrong = [rate.value < 0 for rate in rates]
-        if not any(wrong):
+        unstated = case.said.rates and not any(rate.declared for rate in rates)
+        if not any(wrong) or (len(rates) > 1 and unstated):  # a rate of its own for each fits too much
             continue
+        stated = _is_stated(rates)
         rates = tuple(rate._replace(value=abs(rate.value), stated=abs(rate.stated)) for rate in rates)
         meant = Fit(form, rates, np.inf, 0)
-        return told(case, "bug.sign" if all(wrong) else "bug.sign-one", meant)
-    return None
+        yield told(case, "bug.sign" if all(wrong) else "bug.sign-one", meant)._replace(stated=stated)
 
 
 def _wrong_rule(case: Case) -> Diagnosis | None:
     """The run follows a rule with a mistake in it."""
-    for bug in bugs(case.said):
+    return _surest(case, _by_wrong_rule(case))
+
+
+def _by_wrong_rule(case: Case) -> Iterator[Diagnosis]:
+    for bug in bugs(case.said, case.problem.size):
+        verdict: RunVerdict = "review" if bug.id == "bug.adagrad-reset" else "differs"  # sign descent is a rule too
         for _, rates in _agreeing(case, [bug.form], several=False):
-            return told(case, bug.id, _meant(case, bug.meant, rates))
-    return None
+            found = told(case, bug.id, _meant(case, bug.meant, rates), verdict=verdict)
+            yield found._replace(stated=_is_stated(rates))
 
 
 def _wrong_gradient(case: Case) -> Diagnosis | None:
     """The run follows a rule with a mistaken gradient."""
+    return _surest(case, _by_wrong_gradient(case))
+
+
+def _by_wrong_gradient(case: Case) -> Iterator[Diagnosis]:
     forms = _plain_forms(case.said)
     for name, change in (FORMULAS | CHANGES).items():
         for form, rates in _agreeing(case, forms, change=change, several=False):
-            return told(case, name, _meant(case, form, rates))
-    return None
+            yield told(case, name.strip(), _meant(case, form, rates))._replace(stated=_is_stated(rates))
 
 
 def _assigned(case: Case) -> Diagnosis | None:
     """`w = -lr * g` where `w -= lr * g` was meant: each state is the step alone."""
+    return _surest(case, _by_assignment(case))
+
+
+def _by_assignment(case: Case) -> Iterator[Diagnosis]:
     history = case.history._replace(d=case.history.theta[:, 1:])
     for form, rates in _agreeing(case._replace(history=history), _plain_forms(case.said)):
+        stated = _is_stated(rates)
         rates = tuple(rate._replace(value=abs(rate.value), stated=abs(rate.stated)) for rate in rates)
-        return told(case, "bug.assigned", _meant(case, form, rates))
-    return None
+        yield told(case, "bug.assigned", _meant(case, form, rates))._replace(stated=stated)
 
 
 def _clipped(case: Case) -> Diagnosis | None:
@@ -310,6 +367,8 @@ def _offset_steps(case: Case) -> Diagnosis | None:
 def _carries_constant(case: Case, fit: Fit) -> bool:
     """Whether one constant, which is not zero, makes up the difference to the rule in every step."""
     direction = fit.form.direction(case.gradient)
+    if not is_sharp(case.history, direction, fit.lr, case.gradient):
+        return False
     rest = case.history.d + fit.lr * direction.D
     bound = case.history.room + fit.lr * direction.error + 8.0 * case.history.u * np.abs(fit.lr * direction.D)
     low, high = np.max(rest - bound), np.min(rest + bound)
@@ -321,7 +380,8 @@ def _estimated(case: Case) -> Diagnosis | None:
     short, g = bounds.prefix(case.history, PREFIX), first(case.gradient, PREFIX)
     for name, decay in _decay_estimates(short, g):
         for value in dict.fromkeys((*(round(decay, digits) for digits in (1, 2, 3, 4)), decay)):
-            if not 0 < value < (2 if name == "momentum" else 1):
+            above = value > 1 and (value != round(value, 4) or not _coupled(case.problem))  # any two terms fit one mode
+            if not 0 < value < (2 if name == "momentum" else 1) or above:
                 continue
             for form, rates in _agreeing(case, _with_decay(name, value), several=False):
                 if rates[0].value > 0:
@@ -397,13 +457,14 @@ def _torn(case: Case) -> Diagnosis | None:
 
 def _rounded(case: Case) -> Diagnosis | None:
     """The states lie on a grid of decimals: what was lost in rounding cannot be judged."""
-    theta = case.history.theta
-    if case.history.length < 5 or np.all(theta == np.round(theta)):
+    theta = case.history.theta[:, 1:]  # the start is what the notebook states
+    if case.history.length < 5:
         return None
-    for digits in range(1, 9):
+    for digits in range(9):
         if np.all(theta == np.round(theta, digits)):
             meant = _meant(case, _plain_forms(case.said)[0])
-            found = told(case, "bug.rounded", meant, verdict="review", digits=digits)
+            name = "bug.rounded" if digits else "bug.whole-numbers"
+            found = told(case, name, meant, verdict="review", digits=digits)
             return found._replace(fits=(), divergence=None)
     return None
 
@@ -438,7 +499,8 @@ def _rates_by_step(case: Case) -> Iterator[tuple[Form, _Rates]]:
     if case.history.length < FOLLOWED or len(case.history.theta) < 2:
         return
     for form in _plain_forms(case.said):
-        if form.rule == "nesterov" or form.rule == "momentum" and form.hyper["momentum"] not in case.said.decays:
+        guessed = form.rule == "momentum" and form.hyper["momentum"] not in case.said.decays
+        if form.rule == "nesterov" or guessed:
             continue
         for history, direction in _rate_outside_or_inside(case, form):
             short, begun = bounds.prefix(history, PREFIX), direction(first(case.gradient, PREFIX))
@@ -529,14 +591,34 @@ def _left_the_rule(case: Case) -> Diagnosis | None:
         return None
     followed = []
     for form, rates in _agreeing(begun, _plain_forms(case.said)):
-        if all(rate.value > 0 for rate in rates):
+        if all(rate.value > 0 for rate in rates) and (len(rates) == 1 or _is_stated(rates)):
             direction = form.direction(case.gradient)
             followed.append(measure(case.history, direction, Fit(form, rates, np.inf, 0)))
     if not followed:
         return None
     best = max(followed, key=lambda fit: (fit.first or 0, fit.declared))
     verdict: RunVerdict = "differs" if best.worst > bounds.DIFFERS else "review"
-    return told(case, "bug.edited-point" if _mends(case, best) else "bug.leaves-rule", best, verdict=verdict)
+    if _mends(case, best):
+        return told(case, "bug.edited-point", best, verdict=verdict)
+    for name, mended in _other_records(case, best):
+        if _follows(case, mended, best):
+            return told(case, name, best, verdict="review")
+    return told(case, "bug.leaves-rule", best, verdict=verdict)
+
+
+def _other_records(case: Case, fit: Fit) -> Iterator[tuple[str, Floats]]:
+    """The path as it would be with the state at the first wrong step recorded once less, or the lost one put back."""
+    theta, step = case.history.theta, fit.first or 0
+    yield "bug.state-repeated", np.delete(theta, step + 1, axis=1)
+    move = (fit.lr * fit.form.direction(case.gradient).D)[:, step]
+    yield "bug.state-missing", np.insert(theta, step + 1, theta[:, step] - move, axis=1)
+
+
+def _follows(case: Case, theta: Floats, fit: Fit) -> bool:
+    """Whether another path over the same data follows the rule to its end."""
+    history = bounds.steps(np.ascontiguousarray(theta), case.history.u)
+    gradient = bounds.gradient(case.problem, history.theta[:, :-1], history.u)
+    return measure(history, fit.form.direction(gradient), fit).worst <= bounds.ROUNDING
 
 
 def _mends(case: Case, fit: Fit) -> bool:
@@ -556,17 +638,23 @@ def _evenly_spaced(case: Case) -> Diagnosis | None:
     d, room = case.history.d, case.history.room.max(axis=1, keepdims=True)
     if case.history.length < 5 or not np.all(np.abs(np.diff(d, axis=1)) <= 4.0 * room):
         return None
-    size, g = np.abs(d[:, 0]), np.abs(case.gradient.g[:, 0])
-    alike = [np.ptp(np.log(size)) < 1e-6, np.ptp(np.log(size / g)) < 1e-6] if np.all(size * g > 0) else []
-    if any(alike):
+    size, signed = np.abs(d[:, 0]), CHANGES["bug.absolute-error"](_recorded(_begun(case, 1)))
+    kept = [np.ones_like(size), *(np.abs(each.g[:, 0]) for each in (case.gradient, signed) if each is not None)]
+    if any(np.ptp(np.log(size / each)) < 1e-6 for each in kept if np.all(size * each > 0)):
         return None
     return told(case, "bug.evenly-spaced", _meant(case, _plain_forms(case.said)[0]))._replace(fits=())
+
+
+def _coupled(problem: Data) -> bool:
+    """Whether the parameters pull at each other; on standardised data each descends by itself, geometrically."""
+    apart = np.diag(np.diag(problem.A))
+    return bool(np.abs(problem.A - apart).max() > 1e-6 * np.abs(problem.A).max())
 
 
 def _exponential(case: Case) -> Diagnosis | None:
     """Exactly geometric states, which no rule explains."""
     d, room = case.history.d, case.history.room.max(axis=1, keepdims=True)
-    if case.history.length < 5:
+    if case.history.length < 5 or not _coupled(case.problem) or not np.all(np.abs(d[:, 1]) < np.abs(d[:, 0])):
         return None
     bent = np.abs(d[:, 1:] * d[:, :1] - d[:, :-1] * d[:, 1:2])  # nothing if each step is the same share of the last
     noise = 4.0 * room * (np.abs(d[:, 1:]) + np.abs(d[:, :-1]) + np.abs(d[:, :1]) + np.abs(d[:, 1:2]))
@@ -577,6 +665,7 @@ def _exponential(case: Case) -> Diagnosis | None:
 
 
 LOOKS: tuple[Callable[[Case], Diagnosis | None], ...] = (
+    _one_stands,
     _evenly_spaced,
     _scheduled,
     _signs,
@@ -632,7 +721,7 @@ def _agreeing(
     """
     size = case.problem.size
     begun = _begun(case, PREFIX)
-    if bounds.informative(begun.history) < FEWEST:  # so few steps may be anything
+    if telling_steps(begun.history, begun.gradient) < FEWEST:  # so few steps may be anything
         return
     g = change(_recorded(begun)) if change else begun.gradient
     whole: Gradient | None = None

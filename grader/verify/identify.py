@@ -16,6 +16,8 @@ from grader.verify.rules import USUAL_EPSILONS, Form, forms, rooted, scales
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from grader.model import Floats
     from grader.verify.bounds import Direction, Gradient, Interval, Steps
     from grader.verify.said import Said
@@ -26,6 +28,7 @@ FEWEST = 3  # steps that can prove one rate for each parameter
 OFF_THE_LINE = 1e4  # rounding bounds: the normal equations lose digits, which the judgement after them does not
 STANDS_STILL = 1e-9  # a rate so far below another's is none: its parameter does not move
 SHARP = 6  # steps that move far beyond their bound
+SAME_RATE = 1e-9  # of a rate read off, beside the one that the steps in between were computed with
 KNOWN = 100.0  # rounding bounds: a gradient this far above its own is known well enough to prove a rule
 MOST_EPSILONS = 8  # in their scales of the loss, of those that the run does not tell apart
 DECIDES = 50  # informative steps that leave room for one rule only
@@ -70,7 +73,8 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
     for fit in screen(short, g, forms(said, size), said, size):
         if decided and fit.declared and len(fit.rates) == 1:
             judged = at_full_length(history, gradient, fit, said, size)
-            if judged.worst <= bounds.MATCHES and is_sharp(history, judged.form.direction(gradient), judged.lr, gradient):
+            direction = judged.form.direction(gradient)
+            if judged.worst <= bounds.MATCHES and is_sharp(history, direction, judged.lr, gradient):
                 return [judged]
         survivors.append(fit)
     fits = _judge(history, gradient, survivors, said, size)
@@ -99,6 +103,8 @@ def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> l
     if whole is None or not np.all(np.isfinite(whole.g)):
         return []
     judged = _judge(history, whole, found, said, source.size)
+    if source.rate is not None:
+        judged = [fit for fit in judged if abs(fit.rates[0].value - source.rate) <= SAME_RATE * source.rate]
     return [fit for fit in judged if is_sharp(history, fit.form.direction(whole), fit.lr, gradient)]
 
 
@@ -108,11 +114,21 @@ def is_sharp(history: Steps, direction: Direction, lr: Floats, gradient: Gradien
     Judged are the steps that move where the correct gradient is far above its rounding. So a direction that is
     rounding alone, as the intercept's is on standardised data, explains nothing at some huge rate.
     """
-    moved = np.abs(history.d) > 8.0 * history.u * np.abs(history.theta[:, 1:])
-    told = moved & (np.abs(gradient.g) > KNOWN * gradient.error)
-    sharp = moved & (np.abs(lr) * direction.error <= 0.01 * np.abs(history.d))
+    told = _told(history, gradient)
+    sharp = told & (np.abs(lr) * direction.error <= 0.01 * np.abs(history.d))
     enough = np.minimum(np.count_nonzero(told, axis=1), SHARP)
-    return bool(np.all(2 * np.count_nonzero(sharp & told, axis=1) >= enough))
+    return bool(np.all(2 * np.count_nonzero(sharp, axis=1) >= enough))
+
+
+def _told(history: Steps, gradient: Gradient) -> NDArray[np.bool_]:
+    """The numbers that move where the correct gradient is far above its rounding."""
+    moved = np.abs(history.d) > 8.0 * history.u * np.abs(history.theta[:, 1:])
+    return np.asarray(moved & (np.abs(gradient.g) > KNOWN * gradient.error))
+
+
+def telling_steps(history: Steps, gradient: Gradient) -> int:
+    """How many steps can tell one explanation from another."""
+    return int(np.count_nonzero(_told(history, gradient).any(axis=0)))
 
 
 def first(gradient: Gradient, count: int) -> Gradient:
@@ -125,8 +141,13 @@ def screen(history: Steps, gradient: Gradient, tried: Iterable[Form], said: Said
     for form in tried:
         direction = form.direction(gradient)
         rates = read_rates(history, direction, form, said, size)
-        if rates is not None and all(rate.value > 0 for rate in rates):
+        if rates is not None and all(rate.value > 0 and not _twice_used(rate, form, said) for rate in rates):
             yield Fit(form, rates, np.inf, 0)
+
+
+def _twice_used(rate: Rate, form: Form, said: Said) -> bool:
+    """Whether one stated number would have to be the learning rate and the decay rate at once."""
+    return rate.declared and rate.stated in form.hyper.values() and said.times(rate.stated) == 1
 
 
 def read_rates(history: Steps, direction: Direction, form: Form, said: Said, size: int) -> tuple[Rate, ...] | None:
@@ -219,6 +240,9 @@ def factors(form: Form, size: int) -> dict[str, float]:
 
 def name_rate(low: float, high: float, between: dict[str, float], said: Said) -> Rate:
     """A declared rate inside the interval, in some scale of the loss, else the shortest decimal there is."""
+    if high < 0:  # uphill, by a rate that may be declared all the same
+        down = name_rate(-high, -low, between, said)
+        return down._replace(value=-down.value, stated=-down.stated)
     for rate in dict.fromkeys((*said.rates, *said.positive)):
         for name, factor in between.items():
             if low <= rate * factor <= high:
@@ -303,4 +327,4 @@ def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: i
         if abs(value / scale**power - eps) <= max(error, 1e-3 * eps)
     ]
     named.sort(key=lambda offer: (offer[0] not in said.epsilons, abs(offer[1] - eps)))
-    return named[:MOST_EPSILONS] or ([(eps, eps)] if eps > 0 else [])
+    return [*named[:MOST_EPSILONS], *([(eps, eps)] if eps > 0 else [])]

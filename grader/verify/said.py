@@ -35,7 +35,7 @@ class Said(NamedTuple):
     """The declared numbers of a cell by the parts they can play, the likeliest first, without repetition.
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
-    `own_numbers` are all numbers of the cell, by their plain names.
+    `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
     rates: tuple[float, ...]
@@ -45,12 +45,17 @@ class Said(NamedTuple):
     epsilons: tuple[float, ...]
     positive: tuple[float, ...]
     table: dict[str, float]
+    numbers: tuple[tuple[str, float], ...] = ()
     own_numbers: tuple[tuple[str, float], ...] = ()
 
     @property
     def own_words(self) -> frozenset[str]:
         """The names of all numbers of the cell."""
         return frozenset(name for name, _ in self.own_numbers)
+
+    def times(self, value: float) -> int:
+        """Under how many names a number is stated."""
+        return len({name for name, known in self.numbers if known == value})
 
     def own(self, name: str) -> float | None:
         """The first number that the cell itself states under a name."""
@@ -77,6 +82,7 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         epsilons=_chosen(known, _EPSILON, lambda v: 0 < v <= 1e-2),
         positive=tuple(dict.fromkeys(value for _, value in known if value > 0)),
         table=_table(known),
+        numbers=tuple(known),
         own_numbers=tuple(stated),
     )
 

@@ -30,6 +30,7 @@ class Source(NamedTuple):
     """A way to take the gradients of some steps, with what is said of it, and what plain descent along it is called.
 
     `size` is how many samples a mean would be taken over; `plain` sources are for descent without memory only.
+    `rate` is the one, for the sum of squares, at which the steps between two records were computed.
     """
 
     gradient: Callable[[Steps], Gradient | None]
@@ -37,6 +38,7 @@ class Source(NamedTuple):
     size: int
     plain: bool
     rule: str = "sgd"
+    rate: float | None = None
 
 
 def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
@@ -50,15 +52,15 @@ def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
     yield Source(partial(one_at_random, problem), message("verify.sample-random"), 1, plain=True)
     for rate in said.rates[:2]:
         for size, scale in product(_batches(problem, said), (1.0, 0.5)):
-            swept = partial(one_pass, problem, rate=rate * scale / size, size=size)
-            yield Source(swept, message("verify.once-a-pass"), size, plain=True)
-            if size > 1:  # the sum of each batch in place of its mean
-                swept = partial(one_pass, problem, rate=rate * scale, size=size, means=False)
-                yield Source(swept, message("verify.once-a-pass"), size, plain=True)
+            for at, mean in ((rate * scale / size, True), (rate * scale, False))[: 1 if size == 1 else 2]:
+                swept = partial(one_pass, problem, rate=at, size=size, means=mean)
+                yield Source(swept, message("verify.once-a-pass"), size, plain=True, rate=at)
         for stride in _strides(history, said):
             for scale in (1.0, 1.0 / problem.size, 0.5, 0.5 / problem.size):
-                leap = partial(many_steps, problem, rate=rate * scale, stride=stride)
-                yield Source(leap, message("verify.every-kth", stride=stride), problem.size, plain=True, rule="gd")
+                at = rate * scale
+                leap = partial(many_steps, problem, rate=at, stride=stride)
+                note = message("verify.every-kth", stride=stride)
+                yield Source(leap, note, problem.size, plain=True, rule="gd", rate=at)
 
 
 def _batches(problem: Data, said: Said) -> tuple[int, ...]:
