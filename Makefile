@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SMOKE := sample_submissions
+CHROMIUM ?= chromium
 
-.PHONY: help demo test check search samples bench wheel clean
+.PHONY: help demo test check search samples picture bench wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -40,6 +40,11 @@ search: $(VENV)/.tests  ## draw new cases for every property test, for half an h
 
 samples: $(VENV)/.tests  ## make the sample submissions again from their sources
 	$(BIN)/python tests/samples/make.py
+
+picture: demo  ## take the README's picture of a feedback page again, with Chromium
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 \
+	  --window-size=1100,1330 --screenshot=docs/feedback.png file://$(CURDIR)/results/feedback/b12303055/feedback.html
+	$(BIN)/python -c "from PIL import Image; Image.open('docs/feedback.png').convert('RGB').quantize(128).save('docs/feedback.png', optimize=True)"
 
 bench: $(VENV)/.tests  ## CPU and wall time per submission, stage by stage, as ratios in one run
 	$(BIN)/python benchmarks/submissions.py

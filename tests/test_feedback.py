@@ -498,6 +498,19 @@ def test_backticks_are_code_in_our_sentences_and_nothing_in_a_students(monkeypat
     assert said == 'Set <code lang="en">&lt;lr&gt;</code> to `1`.'
 
 
+def test_a_small_number_stays_on_one_line_and_is_read_as_one() -> None:
+    said = pages.rich(message("verify.rate-read-off", lr=1e-7), "en")
+
+    assert '<span class="whole">1e-7</span>' in said
+    assert " 1e-7 " in Page(f"<p>{said}</p>").text
+
+
+def test_no_page_shows_markup_as_text() -> None:
+    html = "".join(feedback.render(*make(), language="zh-TW") for make in MADE.values())
+
+    assert "&lt;" not in html + summary(*several())
+
+
 # -- the class -------------------------------------------------------------------------------------
 
 

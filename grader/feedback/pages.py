@@ -90,7 +90,8 @@ def rich(said: Message, language: Language) -> Markup:
 
 def _whole(part: Markup) -> Markup:
     """Keep 1e-7 on one line, which a browser would break behind its hyphen."""
-    return Markup(_SMALL.sub(r'<span class="whole">\g<0></span>', part))  # noqa: S704 - escaped before
+    # As plain text, since `re` puts pieces of a Markup together by a join that escapes.
+    return Markup(_SMALL.sub(r'<span class="whole">\g<0></span>', str(part)))  # noqa: S704 - escaped before
 
 
 def _code(part: Markup) -> Markup:
