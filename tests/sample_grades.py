@@ -226,7 +226,7 @@ def report(**fields: Any) -> ReportFacts:
     line = Line(page=1, text="Stochastic gradient descent", bbox=(72.0, 90.0, 300.0, 110.0))
     known: dict[str, Any] = {
         "outcome": "read",
-        "pages": {"pdfplumber": 3, "pypdfium2": 3},
+        "pages": {"pdfplumber": 3, "pdfium": 3},
         "languages": ("en",),
         "lines": (line,),
         "thumbnails": (thumbnail(),),
@@ -358,7 +358,7 @@ def adagrad_without_root(student: str = "b10901002") -> Sample:
     return judged, evidence(
         about,
         matches=(plain, found),
-        report=report(pages={"pdfplumber": 4, "pypdfium2": 4}, languages=("en", "zh-Hant"), problems=(problem,)),
+        report=report(pages={"pdfplumber": 4, "pdfium": 4}, languages=("en", "zh-Hant"), problems=(problem,)),
     )
 
 
