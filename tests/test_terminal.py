@@ -29,3 +29,16 @@ def test_the_last_column_is_cut_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "columns", lambda: 30)
 
     assert terminal.table([["b1", "x" * 60]]) == ["b1  " + "x" * 25 + "…"]
+
+
+def test_chinese_lines_begin_and_end_as_in_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "請重新匯出成 PDF，繳交前先打開確認（例如在 lr = 0.1 時）。曲線是「b_history」，不是別的。"
+
+    for columns in range(20, 60):
+        monkeypatch.setattr(terminal, "columns", lambda columns=columns: columns)
+        lines = terminal.wrap(text, "  ").split("\n")
+
+        assert "".join(line.strip() for line in lines).replace(" ", "") == text.replace(" ", "")
+        assert not [line for line in lines if line.strip()[0] in "，。）」" or line[-1] in "（「"]
+        assert any("lr = 0.1" in line for line in lines)
+        assert all(terminal.width(line) <= columns for line in lines)

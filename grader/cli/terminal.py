@@ -30,6 +30,8 @@ MARKS = {
     Verdict.FAULT: ("!", "magenta"),
 }
 _TICK_SECONDS = 1.0
+_WORD = r"[^\s\u2e80-\uffef]+"
+_PIECE = re.compile(rf"\s+|[（「]*(?:{_WORD}(?: = {_WORD})*|[\u2e80-\uffef])[，。、；：？！）」]*")
 _PLAIN = {"✓": "+", "✗": "x", "█": "#", "░": "."}
 
 
@@ -102,9 +104,12 @@ def clip(text: str, columns: int) -> str:
 
 
 def wrap(text: str, indent: str) -> str:
-    """The text on lines that fit the terminal, each indented; it breaks at spaces and beside wide characters."""
+    """The text on lines that fit the terminal, each indented; it breaks at spaces and beside wide characters.
+
+    No line begins with a sign that closes or ends with one that opens, and `lr = 0.1` stays together.
+    """
     lines = [indent]
-    for piece in re.findall(r"\s+|[^\s\u2e80-\uffef]+|[\u2e80-\uffef][，。、；：？！）」]*", text):
+    for piece in _PIECE.findall(text):
         if width(lines[-1] + piece.rstrip()) > columns() and lines[-1] != indent:
             lines.append(indent)
         if piece.strip() or lines[-1] != indent:
