@@ -262,6 +262,13 @@ def test_a_run_is_described_in_the_table() -> None:
     assert "7 Adagrad lr = 1 3000 ✓matches converging" in text
 
 
+def test_a_hyperparameter_is_written_as_in_the_notebook() -> None:
+    run = match(gradient_descent(1e-7, 20), hyperparameters={"lr": 10_000.0})
+    about = submission("code")
+
+    assert "lr = 10000<" in feedback.render(grade(about), evidence(about, matches=(run,)), language="en")
+
+
 def test_an_experiment_quotes_the_student_beside_the_measured_effect() -> None:
     text = words(feedback.render(*diverging(), language="zh-TW"))
 

@@ -347,10 +347,15 @@ def _run(n: int, match: Match, language: Language) -> RunView:
         mark=MARKS[match.verdict],
         rule=word("rule", match.rule, language) if match.rule else "",
         consistent=", ".join(others),
-        hyperparameters=", ".join(f"{safe(name, 40)} = {number(value)}" for name, value in known.items()),
+        hyperparameters=", ".join(f"{safe(name, 40)} = {_code(value)}" for name, value in known.items()),
         picture=_picture(n, match, language),
         points=_points(match, language),
     )
+
+
+def _code(value: float) -> str:
+    """A number as Python writes it: 10,000 would be two."""
+    return number(value).replace(",", "")
 
 
 def _picture(n: int, match: Match, language: Language) -> plots.Picture | None:
