@@ -44,6 +44,7 @@ from grader.model import (
     Isolation,
     Language,
     Match,
+    ReportFacts,
     Run,
     Snippet,
     Verdict,
@@ -399,6 +400,13 @@ def test_the_foot_tells_only_what_was_done(change: dict[str, Any], said: str, un
     foot = text.partition("How this was checked")[2]
     assert said in foot
     assert unsaid not in foot
+
+
+def test_a_report_of_which_nothing_is_known_has_no_empty_section() -> None:
+    judged, known = perfect()
+    locked = structs.replace(known, report=ReportFacts(outcome="encrypted"))
+
+    assert "Report" not in page((structs.replace(judged, coverage=()), locked)).headings
 
 
 def test_a_fault_shows_no_traceback() -> None:
