@@ -120,12 +120,13 @@ def wrap(text: str, indent: str) -> str:
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
     """Lines of aligned columns, the ones in `right` to the right, each cut to the terminal.
 
-    Where they are too wide, the widest column but the last is cut first, to a third of the terminal.
+    Where they are too wide, the widest column but the last gives way first, down to a third of the terminal.
     """
     widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
-    if sum(widths) + 2 * len(widths) > columns() and len(widths) > 1:
+    beyond = sum(widths) + 2 * (len(widths) - 1) - columns()
+    if beyond > 0 and len(widths) > 1:
         widest = widths.index(max(widths[:-1]))
-        widths[widest] = min(widths[widest], max(columns() // 3, width(rows[0][widest])))
+        widths[widest] = max(widths[widest] - beyond, min(widths[widest], columns() // 3))
     lines = (
         "  ".join(
             pad(clip(cell, size), size, right=index in right)
