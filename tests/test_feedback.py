@@ -382,6 +382,13 @@ def test_what_is_said_in_the_same_words_is_said_once() -> None:
     assert "SGD is introduced, Momentum is introduced, Adagrad is introduced and 1 more" in html
 
 
+def test_what_broke_is_not_put_on_what_was_handed_in() -> None:
+    foot = words(feedback.render(*fault(), language="en")).partition("How this was checked")[2]
+
+    assert "The grader broke before anything could be checked." in foot
+    assert "handed in could" not in foot
+
+
 @pytest.mark.parametrize(
     ("change", "said", "unsaid"),
     [

@@ -217,7 +217,7 @@ def _how(evidence: Evidence) -> tuple[Message, ...]:
         told.append(message("page.method-steps"))
     if report and (report.lines or report.recognised):
         told.append(message("page.method-report"))
-    return tuple(told) or (message("page.method-none"),)
+    return tuple(told) or (message("page.method-broke" if evidence.fault else "page.method-none"),)
 
 
 def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple[str, str, bool], ...]:
