@@ -571,6 +571,21 @@ def test_common_mistakes_are_counted_with_links_once_for_each_student() -> None:
     assert "1 student<" in missing  # six criteria of one student
 
 
+def test_topics_that_are_missing_are_counted_apart() -> None:
+    missing = [
+        grade(
+            submission(topic),
+            {topic: finding("topic-covered", Verdict.FAIL, 0.0, message("topic.missing", topic=topic))},
+        )
+        for topic in ("sgd", "rmsprop")
+    ]
+
+    first = summary(*missing).partition('<ol class="steps">')[2].partition("</ol>")[0]
+
+    assert first.count("1 student<") == 2
+    assert "RMSprop is introduced" in first
+
+
 def test_the_review_queue_gives_reasons_and_starts_with_our_faults() -> None:
     html = summary(*several())
 

@@ -160,12 +160,13 @@ def _rate(n: int, column: tuple[str, str], grades: Sequence[Grade], language: La
 
 
 def _diagnoses(grades: Sequence[Grade], language: Language) -> tuple[Diagnosis, ...]:
-    """What was said most often about criteria that were not passed, each student counted once."""
-    said: dict[str, list[tuple[str, Scored, Message]]] = {}
+    """What was said most often about criteria that were not passed, each student counted once, each topic apart."""
+    said: dict[tuple[object, ...], list[tuple[str, Scored, Message]]] = {}
     for grade in grades:
         for scored in grade.scored:
             for reason in _reasons(scored.finding):
-                said.setdefault(reason.id, []).append((grade.submission.student, scored, reason))
+                same = (reason.id, reason.parameters.get("topic"))
+                said.setdefault(same, []).append((grade.submission.student, scored, reason))
     common = sorted(said.values(), key=lambda entries: -len({student for student, _, _ in entries}))
     return tuple(_diagnosis(entries, language) for entries in common[:DIAGNOSES])
 
