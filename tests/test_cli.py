@@ -459,6 +459,15 @@ def test_results_inside_the_folder_of_submissions_are_no_student(here: Path, chi
     assert set(child.asked) == {"b0"}
 
 
+def test_a_folder_of_results_is_no_class(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+    _class("ok")(here)
+    run("grade", "class")
+
+    assert run("grade", "results", "-o", "again") == USAGE
+    assert "holds results, not submissions" in capfd.readouterr().err
+    assert not (here / "again").exists()
+
+
 def test_results_inside_a_students_folder_are_refused(
     here: Path, child: Child, capfd: pytest.CaptureFixture[str]
 ) -> None:

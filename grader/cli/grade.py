@@ -142,6 +142,7 @@ def _line(event: Graded, language: Language) -> str:
 
 
 def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> tuple[Submission, ...]:
+    results.refuse(folder)
     found = intake.folder(folder.resolve(), handed_out=handed_out)
     submissions, left_out = results.sort_out(found, results=folder_of_results)
     for submission in left_out:
@@ -157,7 +158,7 @@ def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> t
         raise Stop(
             "there are no submissions in this folder",
             where=str(folder),
-            hint="give the folder that holds one folder per student",
+            hint=results.ONE_FOLDER_EACH,
             code=NOTHING,
         )
     settings.refuse_names(submissions)

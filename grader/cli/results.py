@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
+ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
 
 def make_sure(folder: Path) -> None:
@@ -60,6 +61,12 @@ def existing(folder: Path) -> Path:
             "there are no results here", where=str(folder), hint="give the folder that `grader grade` wrote"
         )
     return folder
+
+
+def refuse(folder: Path) -> None:
+    """Refuse a folder of results where submissions are asked for: its pages would be graded as a student's."""
+    if store.ours(folder / DATABASE):
+        raise GraderError("this folder holds results, not submissions", where=str(folder), hint=ONE_FOLDER_EACH)
 
 
 def sort_out(
