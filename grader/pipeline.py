@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -34,6 +34,7 @@ from grader.model import (
     GraderError,
     Isolation,
     Match,
+    Message,
     Notebook,
     Record,
     ReportFacts,
@@ -244,7 +245,29 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
     if evidence.fault:
         return evidence
     rest = partial(_beside, executed.series) if evidence.matches else partial(_unfound, theirs, executed.series)
-    return _guarded("verify", rest, job, evidence)
+    evidence = _guarded("verify", rest, job, evidence)
+    return replace(evidence, matches=_with_reaches(evidence.matches, theirs, base))
+
+
+def _with_reaches(matches: Sequence[Match], theirs: Notebook, base: Notebook) -> tuple[Match, ...]:
+    """Note beside a run that is right which cells before it could have put its numbers there without training."""
+    from grader import kernel
+
+    known = {cell.source for cell in base.cells}
+    cells = [cell for cell in theirs.cells if cell.kind == "code" and cell.source not in known]
+    found = {cell.index: words for cell in cells if (words := kernel.reaches(cell.source))}
+    return tuple(
+        replace(match, notes=(*match.notes, *_reaching(match, found))) if match.verdict == "matches" else match
+        for match in matches
+    )
+
+
+def _reaching(match: Match, found: Mapping[int, Sequence[str]]) -> tuple[Message, ...]:
+    return tuple(
+        message("kernel.reaches", cell=cell, words=", ".join(words))
+        for cell, words in found.items()
+        if cell <= match.cell
+    )
 
 
 def _whole(match: Match, cut: Sequence[tuple[int, str, int]]) -> Match:

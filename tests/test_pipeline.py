@@ -273,6 +273,27 @@ def test_a_history_of_the_students_own_is_not_recorded_again(tmp_path: Path, iso
     assert [note.id for match in evidence.matches for note in match.notes] == []
 
 
+HIDDEN = {
+    "capture": "real = get_ipython()._grader_capture",
+    "hook": "get_ipython().events.register('post_run_cell', lambda *_: None)",
+    "exec": "exec('late = 1')",
+}
+
+
+@pytest.mark.parametrize("source", HIDDEN.values(), ids=HIDDEN)
+def test_where_a_cell_reaches_past_itself_a_right_run_says_so_and_loses_nothing(
+    tmp_path: Path, isolation: Isolation, rubric: Rubric, source: str
+) -> None:
+    reaching, plain = (
+        pipeline.examine(_hand_in(tmp_path / name, first, GOOD, source), gather=GATHER, isolation=isolation)
+        for name, first in (("reaching", source), ("plain", "pass"))
+    )
+
+    assert [note.parameters["cell"] for note in reaching.matches[0].notes if note.id == "kernel.reaches"] == [1]
+    assert [note for note in plain.matches[0].notes if note.id == "kernel.reaches"] == []
+    assert grade(reaching, rubric).points == grade(plain, rubric).points
+
+
 @pytest.mark.slow
 def test_of_ten_million_steps_it_is_said_how_many_were_checked(tmp_path: Path, isolation: Isolation) -> None:
     """Issue 5: long histories are sampled, and said so."""
