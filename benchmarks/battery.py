@@ -260,6 +260,7 @@ def deliver(
         "columns, b last": [("weights_history", np.roll(path, -1, axis=0).T)],
         "other names": [("bs", path[0]), ("ws", path[1])],
         "no names": [("first", path[0]), ("second", path[1])],
+        "weights and intercept": [("W_hist", path[1:].T), ("b_hist", path[0])],
     }[layout]
     series += [Series(cell=4, name=name, values=values) for name, values in made]
     if losses is not None:
@@ -715,6 +716,106 @@ def _(rng: Random) -> Made:
     return deliver(w, np.array(path).T, "sgd", layout="columns", lr=lr)
 
 
+@correct("momentum, averaged and corrected")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    beta = decay_rate(rng)
+    lr = linear_rate(rng, w)
+    m: Array = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal m
+        m = beta * m + (1 - beta) * g
+        return lr * m / (1 - beta ** (t + 1))
+
+    return deliver(w, train(w, step), "momentum", lr=lr, beta=beta)
+
+
+@correct("momentum, 1/t schedule inside")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    beta = decay_rate(rng)
+    lr = linear_rate(rng, w, keep=1 - beta)
+    v: Array = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal v
+        v = beta * v + lr / (1 + 0.01 * t) * g
+        return v
+
+    return deliver(w, train(w, step), "momentum", lr=lr, beta=beta, decay=0.01)
+
+
+@correct("gd, many falling steps of the rate")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=300)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr * 0.8 ** (t // 15) * g), "gd", lr=lr)
+
+
+@correct("rmsprop, centred")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    rho, lr = decay_rate(rng), step_rate(rng, w)
+    m: Array = 0.0
+    s: Array = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal m, s
+        m, s = rho * m + (1 - rho) * g, rho * s + (1 - rho) * g**2
+        return lr * g / (np.sqrt(s - m**2) + 1e-8)
+
+    return deliver(w, train(w, step), "rmsprop", lr=lr, rho=rho, eps=1e-8)
+
+
+@correct("sgd, batches with a smaller last one")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    size = next(size for size in (3, 4, 5, 7) if len(w.x) % size)
+    lr = rounded(rng.uniform(0.05, 0.5) / (1 + float(np.max(w.x**2))) / 2)
+    return deliver(w, _passes(w, size, lr), "sgd", lr=lr, batch_size=size)
+
+
+@correct("sgd, batches recorded once a pass")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    size = int(rng.choice([2, 3]))
+    lr = rounded(rng.uniform(0.05, 0.5) / (1 + float(np.max(w.x**2))) / 2)
+    path = _passes(w, size, lr)
+    return deliver(w, path[:, :: -(-len(w.x) // size)], "sgd", lr=lr, batch_size=size)
+
+
+def _passes(w: World, size: int, lr: float) -> Array:
+    """Twelve passes over the data in batches, each step along the mean gradient of its batch."""
+    theta = w.start
+    path = [theta]
+    for _ in range(12):
+        for k in range(0, len(w.x), size):
+            part = w._replace(x=w.x[k : k + size], y=w.y[k : k + size])
+            theta = theta - lr * slope(part, theta) / len(part.x)
+            path.append(theta)
+    return np.array(path).T
+
+
+@correct("gd, weights in one array beside the intercept")
+def _(rng: Random) -> Made:
+    w = wide(rng)
+    lr = linear_rate(rng, w)
+    path = train(w, gd(lr), gradient=lambda w, theta: -2.0 * w.phi.T @ (w.y - w.phi @ theta))
+    return deliver(w, path, "gd", lr=lr, layout="weights and intercept")
+
+
+@correct("adagrad, beside its accumulators")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = step_rate(rng, w)
+    path = train(w, adagrad(lr))
+    squares = np.array([slope(w, theta) ** 2 for theta in path.T[:-1]]).T
+    made = deliver(w, path, "adagrad", lr=lr)
+    kept = [Series(cell=4, name=f"g2_{name}", values=row) for name, row in zip("bw", squares, strict=True)]
+    return made._replace(series=(*made.series, *kept))
+
+
 # -- mistakes --------------------------------------------------------------------------------------
 
 Rule = tuple[Step, dict[str, Any]]
@@ -1155,6 +1256,180 @@ def _(rng: Random) -> Made:
 # mistakes with more parameters than a line has
 
 
+_in_gradient(
+    "gradient: w with the wrong sign",
+    lambda w, th: _sums(w.y - th[0] + th[1] * w.x, (w.y - th[0] + th[1] * w.x) * w.x),
+    "bug.prediction-sign-w",
+    "bug.sign-one",  # the same on standardised data
+)
+_in_gradient(
+    "gradient: b x + w",
+    lambda w, th: _sums(w.y - th[0] * w.x - th[1], (w.y - th[0] * w.x - th[1]) * w.x),
+    "bug.prediction-exchanged",
+)
+_in_gradient(
+    "gradient: every second sample",
+    lambda w, th: _sums(_error(w, th)[::2], (_error(w, th) * w.x)[::2]),
+    "bug.every-second-sample",
+)
+_in_gradient(
+    "gradient: x of the point before",
+    lambda w, th: slope(w._replace(x=np.roll(w.x, 1)), th),
+    "bug.misaligned-data",
+)
+_in_gradient(
+    "gradient: x of the next point",
+    lambda w, th: slope(w._replace(x=np.roll(w.x, -1)), th),
+    "bug.misaligned-data-ahead",
+)
+
+
+@mistake("gradient: of w not reset")
+def _(rng: Random) -> Made:
+    w = world(rng, steps=60)
+    lr = linear_rate(rng, w)
+    total = 0.0
+
+    def gradient(w: World, theta: Array) -> Array:
+        nonlocal total
+        g = slope(w, theta)
+        total += g[1]
+        return np.array([g[0], total])
+
+    return deliver(w, train(w, gd(lr), gradient=gradient), "bug.one-gradient-not-reset", lr=lr)
+
+
+@mistake("gradient: b is never updated")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = linear_rate(rng, w)
+    return deliver(w, train(w, lambda g, t: lr * g * [0.0, 1.0]), "bug.one-never-moves", lr=lr)
+
+
+_in_rule(
+    "adagrad: accumulators exchanged",
+    lambda lr, _: _accumulating(lr, lambda s, g: s + g**2, lambda g, s: g / np.sqrt(s[::-1])),
+    "bug.accumulators-exchanged",
+)
+_in_rule(
+    "adagrad: accumulator of b for both",
+    lambda lr, _: _accumulating(lr, lambda s, g: s + g**2, lambda g, s: g / np.sqrt(s[0])),
+    "bug.adagrad-shared",
+)
+_in_rule(
+    "adagrad: sizes without a root",
+    lambda lr, _: _accumulating(lr, lambda s, g: s + np.abs(g), lambda g, s: g / s),
+    "bug.accumulated-sizes",
+)
+_in_rule(
+    "rmsprop: accumulators exchanged",
+    lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + (1 - rho) * g**2, lambda g, s: g / np.sqrt(s[::-1])),
+    "bug.accumulators-exchanged",
+    decay="rho",
+)
+_in_rule(
+    "rmsprop: never forgets",
+    lambda lr, rho: _accumulating(lr, lambda s, g: s + (1 - rho) * g**2, _over_root),
+    "bug.rmsprop-never-forgets",
+    "bug.lr-differs",  # where the factor is a power of ten
+    decay="rho",
+)
+_in_rule(
+    "rmsprop: gradient not squared",
+    lambda lr, rho: _accumulating(lr, lambda s, g: rho * s + (1 - rho) * g, lambda g, s: g / np.sqrt(np.abs(s))),
+    "bug.rmsprop-not-squared",
+    "bug.rmsprop-absolute",
+    kind="no root",
+    decay="rho",
+)
+_in_rule(
+    "nesterov: looks against its velocity",
+    lambda lr, beta: _looking(lr, beta, -1.0),
+    "bug.nesterov-sign",
+    kind="linear",
+    decay="momentum",
+)
+
+
+def _looking(lr: float, beta: float, way: float) -> Step:
+    v: Array = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal v
+        v = beta * v + g
+        return lr * (g + way * beta * v)
+
+    return step
+
+
+def _in_adam(name: str, change: Callable[[Array, Array, Array, int, float, float], Array], *right: str) -> None:
+    """A step from the two averages, the gradient, the count from 1 and the two decay rates."""
+
+    @mistake(name)
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        lr, beta1, beta2 = step_rate(rng, w), float(rng.choice([0.9, 0.8])), float(rng.choice([0.999, 0.99]))
+        m: Array = 0.0
+        v: Array = 0.0
+
+        def step(g: Array, t: int) -> Array:
+            nonlocal m, v
+            m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+            return lr * change(m, v, g, t + 1, beta1, beta2)
+
+        return deliver(w, train(w, step), *right, lr=lr, beta1=beta1, beta2=beta2)
+
+
+_in_adam(
+    "adam: only the first average corrected",
+    lambda m, v, g, t, b1, b2: m / (1 - b1**t) / np.sqrt(v),
+    "bug.adam-half-corrected",
+)
+_in_adam(
+    "adam: only the second average corrected",
+    lambda m, v, g, t, b1, b2: m / np.sqrt(v / (1 - b2**t)),
+    "bug.adam-half-corrected",
+)
+_in_adam(
+    "adam: counts one too far",
+    lambda m, v, g, t, b1, b2: m / (1 - b1 ** (t + 1)) / np.sqrt(v / (1 - b2 ** (t + 1))),
+    "bug.adam-count",
+)
+_in_adam(
+    "adam: count stands still",
+    lambda m, v, g, t, b1, b2: m / (1 - b1) / np.sqrt(v / (1 - b2)),
+    "bug.adam-count-stands",
+)
+_in_adam(
+    "adam: corrections exchanged",
+    lambda m, v, g, t, b1, b2: m / (1 - b2**t) / np.sqrt(v / (1 - b1**t)),
+    "bug.adam-corrections-exchanged",
+)
+_in_adam(
+    "adam: no root",
+    lambda m, v, g, t, b1, b2: m / (1 - b1**t) / (v / (1 - b2**t)),
+    "bug.adam-no-root",
+)
+_in_adam(
+    "adam: gradient in place of its average",
+    lambda m, v, g, t, b1, b2: g / np.sqrt(v / (1 - b2**t)),
+    "bug.adam-no-mean",
+)
+_in_adam(
+    "adam: no (1 - beta1)",
+    lambda m, v, g, t, b1, b2: m / (1 - b1) / (1 - b1**t) / np.sqrt(v / (1 - b2**t)),
+    "bug.adam-no-one-minus-beta",
+    "bug.lr-differs",  # where the factor is a power of ten
+)
+
+
+@mistake("adam: decay rates exchanged")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, adam(lr, 0.999, 0.9)), "bug.adam-betas-swapped", lr=lr, beta1=0.9, beta2=0.999)
+
+
 def _in_features(name: str, change: Callable[[World, Array], Array], *right: str) -> None:
     @mistake(f"several features: {name}")
     def _(rng: Random) -> Made:
@@ -1353,6 +1628,25 @@ def _(rng: Random) -> Made:
     return deliver(w, made, "verify.unexplained", **declared)
 
 
+@mistake("record: a state twice")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng, steps=60)
+    return deliver(w, np.insert(path, 21, path[:, 20], axis=1), "bug.state-repeated", **declared)
+
+
+@mistake("record: a state missing")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng, steps=60)
+    return deliver(w, np.delete(path, 20, axis=1), "bug.state-missing", **declared)
+
+
+@mistake("record: whole numbers")
+def _(rng: Random) -> Made:
+    w, path, declared = honest(rng)
+    scaled = np.concatenate([path[:, :1], np.trunc(path[:, 1:])], axis=1)
+    return deliver(w, scaled, "bug.whole-numbers", **declared)
+
+
 # -- the table -------------------------------------------------------------------------------------
 
 
@@ -1406,10 +1700,12 @@ def summary(found: list[Row]) -> str:
     seen = total.total() - total["identical"]
     right = sum(row.named for row in found)
     verdicts = ", ".join(f"{count} {name}" for name, count in total.most_common())
+    misnamed = sum(count for row in found for name, count in row.wrong.items() if name.startswith("bug."))
     return (
         f"{len(found)} kinds, {total.total()} runs: {verdicts}\n"
         f"of {seen} not identical to a correct run, {total['matches']} ({total['matches'] / max(seen, 1):.2%}) "
-        f"match and {right} ({right / max(seen, 1):.1%}) are named rightly"
+        f"match and {right} ({right / max(seen, 1):.1%}) are named rightly, "
+        f"{misnamed} by another name"
     )
 
 

@@ -290,7 +290,7 @@ def _uphill(case: Case) -> Iterator[Diagnosis]:
         yield told(case, "bug.sign" if all(wrong) else "bug.sign-one", meant)._replace(stated=stated)
 
 
-def _wrong_rule(case: Case) -> Diagnosis | None:
+def wrong_rule(case: Case) -> Diagnosis | None:
     """The run follows a rule with a mistake in it."""
     return _surest(case, _by_wrong_rule(case))
 
@@ -669,7 +669,7 @@ LOOKS: tuple[Callable[[Case], Diagnosis | None], ...] = (
     _evenly_spaced,
     _scheduled,
     _signs,
-    _wrong_rule,
+    wrong_rule,
     _wrong_gradient,
     _assigned,
     _offset_steps,

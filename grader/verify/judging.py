@@ -236,7 +236,7 @@ def _ruling(likeliest: View, others: Iterator[View], stated: Said, *, named: boo
     if found is not None and found.verdict == "matches":
         return found
     if found is not None:  # a rate that is not the declared one: unless it is the declared one, many steps at once
-        return _followed_otherwise([likeliest], stated) or found
+        return _followed_otherwise([likeliest], stated) or _mistaken_at_its_rate(found, stated) or found
     views = [likeliest, *others]
     likely = views[:1] if ordered else views[:2]
     return (
@@ -270,6 +270,14 @@ def _followed_otherwise(views: Sequence[View], stated: Said) -> Ruling | None:
 def _called(fits: Sequence[Fit], rule: str) -> list[Fit]:
     """Plain descent by the name that its gradient gives it."""
     return [fit._replace(form=fit.form._replace(rule=rule)) if fit.form.rule == "gd" else fit for fit in fits]
+
+
+def _mistaken_at_its_rate(found: Ruling, stated: Said) -> Ruling | None:
+    """A mistake that explains the run at the rate that is stated, where the rule does so at another one only."""
+    if found.diagnosis is None or found.diagnosis.id != "bug.lr-differs":
+        return None
+    mistake = diagnose.wrong_rule(_case(found.view, stated))
+    return _ruled(found.view, mistake) if mistake is not None and mistake.stated else None
 
 
 def _diagnosed(views: Sequence[View], stated: Said) -> Ruling | None:
