@@ -57,6 +57,14 @@ def test_it_is_said_that_a_person_looks_and_what_was_recorded() -> None:
     assert [note.id for note in match.notes] == ["kernel.recorded", "kernel.alone"]
 
 
+def test_of_many_turns_the_first_are_named_and_none_where_a_name_still_holds_one() -> None:
+    turns = [Series(cell=3, name=f"loop[{k}].losses", values=FALLING + k, source="returned") for k in range(2, 30)]
+    held = Series(cell=3, name="losses", values=FALLING)
+
+    assert [match.names[0] for match in alone(turns, names=Names())] == [f"loop[{k}].losses" for k in range(2, 7)]
+    assert [match.names for match in alone([*turns, held], names=Names())] == [("losses",)]
+
+
 RUN = Match(cell=3, names=("b_history", "w_history"), steps=5, verdict="matches")
 KEPT = Series(cell=3, name="b_history", values=FALLING)
 

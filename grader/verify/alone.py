@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 FEWEST = 5  # states; less is a table of results
 MOST = 20
+MOST_TURNS = 5  # of one name in one cell
 WIDEST = 8  # parameters; more are a table of something else
 _HISTORY = {"history", "hist", "his", "path", "trace", "log", "record", "records", "trajectory", "traj"}
-_HELD = ("namespace", "attribute", "container", "returned")
 _LOSS = {"loss", "losses", "cost", "costs"}
 
 
@@ -54,14 +54,26 @@ def _printed(cell: CellRun) -> Iterator[Series]:
 def alone(series: Sequence[Series], *, names: Names) -> tuple[Match, ...]:
     """List what looks like a history by its name, or was recorded in a loop; nothing that may be data or a grid.
 
-    What a loop printed counts only in a cell where there is nothing else.
+    What was kept or recorded on the way, and what a loop printed, counts only in a cell where there is nothing better.
     """
     kept: list[Match] = []
-    for sources in (_HELD, ("recorded",), ("printed",)):
+    for sources in (("namespace", "attribute", "container"), ("returned",), ("recorded",), ("printed",)):
         told = {match.cell for match in kept}
-        here = [each for each in series if each.source in sources and each.cell not in told]
+        here = _first([each for each in series if each.source in sources and each.cell not in told])
         kept += [match for each in here for match in _matches(each, names)]
     return tuple({(match.cell, match.names): match for match in kept}.values())[:MOST]
+
+
+def _first(series: Sequence[Series]) -> list[Series]:
+    """Of what calls and turns kept under one name, take the first ones: each batch of an epoch may be one."""
+    counts: dict[tuple[int, str], int] = {}
+    kept = []
+    for each in series:
+        key = (each.cell, pair.stem(each.name))
+        counts[key] = counts.get(key, 0) + (each.source == "returned")
+        if counts[key] <= MOST_TURNS:
+            kept.append(each)
+    return kept
 
 
 def beside(series: Sequence[Series], found: Sequence[Match], *, names: Names) -> tuple[Match, ...]:
