@@ -24,6 +24,7 @@ import warnings
 from array import array
 from binascii import b2a_base64
 from collections import deque
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import chain, islice
 from struct import pack
@@ -311,6 +312,13 @@ class Watch(ast.NodeTransformer):
     def __init__(self) -> None:
         self._place = ""
 
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        """Go through a cell; what is nested deeper than can be followed is left as it is."""
+        self._place = ""
+        with suppress(RecursionError):
+            self.generic_visit(node)
+        return node
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Look at what the loops of a function filled, however it returns."""
         given = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}  # the caller holds these
@@ -362,12 +370,12 @@ def _look(place: str, names: list[str], near: ast.stmt) -> list[ast.stmt]:
 
 def _own(body: list[ast.stmt]) -> Iterator[ast.AST]:
     """Go through statements, but not into functions and classes."""
-    waiting: list[ast.AST] = list(body)
+    waiting: deque[ast.AST] = deque(body)
     while waiting:
-        node = waiting.pop(0)
+        node = waiting.popleft()
         yield node
         if not isinstance(node, _SCOPES):
-            waiting += ast.iter_child_nodes(node)
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _filled(body: list[ast.stmt]) -> list[str]:

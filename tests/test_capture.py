@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from matplotlib.figure import Figure
 
 from grader import trace
-from grader.capture import Capture
+from grader.capture import Capture, Watch
 from grader.model import Series
 
 NONCE = "00ff"
@@ -428,6 +428,12 @@ def test_a_process_that_does_not_know_us_runs_the_function_all_the_same(monkeypa
     monkeypatch.delattr("builtins._grader_kept")
 
     assert namespace["train"](0.5) == 8.0 * 0.5**6
+
+
+def test_a_sum_of_thousands_is_left_as_it_is() -> None:
+    module = ast.parse(f"{TRAIN}\nx = {' + '.join(['1'] * 1000)}")
+
+    assert Watch().visit(module) is module
 
 
 def test_a_function_called_often_is_looked_at_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
