@@ -27,10 +27,16 @@ if TYPE_CHECKING:
     from grader.model import ReportFacts
 
 MECHANISM = "mechanism"
+# Word groups that the rules themselves know; a lexicon may leave them out.
+NAMESAKES = "namesakes"  # what only sounds like a topic
+SUBJECT = "subject"  # what an introduction speaks of, whichever topic it is about
+HEARSAY = "hearsay"  # what the student only reports
+COMPARED = "compared"  # how a sentence begins that first says what it compares with
 OTHER_CONCEPTS = 2  # besides the mechanism
 LEAST_UNITS = 22.0  # an English word is one, a Chinese character 0.6
 LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where no concept is known
 LIST_TOPICS = 3
+CLAUSE_UNITS = 9.0  # a part this long says something, whatever short ones follow it
 SENTENCE_LETTERS = 400
 REFERENCES_LETTERS = 24
 LEAD_LETTERS = 8  # before the name: "The ", a number, a bullet
@@ -233,7 +239,7 @@ _DASHES = str.maketrans(
     {"−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "’": "'", "“": '"', "”": '"', "「": '"', "」": '"'}
 )
 _INFLECTED = "(?:s|es|d|ed|ing|ly)?(?![a-z])"
-_GAP = "[^.。!?]{0,30}?"
+_GAP = r"(?:[^.。!?]|\.(?=\d)){0,30}?"  # not beyond the sentence; a decimal point does not end one
 
 
 def _fold(text: str, traditional: str, simplified: str) -> str:
@@ -242,7 +248,7 @@ def _fold(text: str, traditional: str, simplified: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).lower().translate(_DASHES)
+    return unicodedata.normalize("NFKC", text).lower().translate(_DASHES).replace("**", "^").replace("^", "")
 
 
 @lru_cache(maxsize=4096)
@@ -307,18 +313,42 @@ class _Matcher:
         return places[0][2] if places and places[0][0] <= LEAD_LETTERS else None
 
     def _places(self, folded: str) -> list[tuple[int, int, str]]:
-        """Where topics are named; the longer name wins, so "SGD with momentum" is Momentum."""
-        found = [(m.start(), m.end(), topic) for topic, names in self.names for m in names.finditer(folded)]
+        """Where topics are named; the longer name wins, so "SGD with momentum" is Momentum.
+
+        A namesake is none: "second momentum" is a mean of squares.
+        """
+        namesakes = self.words.get(NAMESAKES)
+        names = [*self.names, *([(NAMESAKES, namesakes)] if namesakes else [])]
+        found = [(m.start(), m.end(), topic) for topic, pattern in names for m in pattern.finditer(folded)]
         kept: list[tuple[int, int, str]] = []
         for start, end, topic in sorted(found, key=lambda one: one[0] - one[1]):
             if all(end <= s or start >= e for s, e, _ in kept):
                 kept.append((start, end, topic))
-        return sorted(kept)
+        return sorted(one for one in kept if one[2] != NAMESAKES)
+
+    def clauses(self, sentence: _Sentence) -> tuple[_Sentence, ...]:
+        """Cut "While SGD …, Momentum …" and "Adagrad …, whereas RMSprop …" in two, outside of a topic's own section.
+
+        "Unlike Adagrad, which …, RMSprop …" stays whole: it tells about one of them.
+        """
+        folded = sentence.folded
+        places = self._places(folded)
+        if sentence.section or len({topic for _, _, topic in places}) != 2:
+            return (sentence,)
+        cut = next(start for start, _, topic in places if topic != places[0][2])
+        if not _CLAUSE.search(folded[:cut]) or (self.turned(folded) and not _CONTRAST.match(folded)):
+            return (sentence,)
+        return tuple(msgspec.structs.replace(sentence, folded=part) for part in (folded[:cut], folded[cut:]))
 
     def turned(self, folded: str) -> bool:
         """Whether a sentence begins with what it compares with."""
-        compared = self.words.get("compared")
+        compared = self.words.get(COMPARED)
         return compared is not None and compared.match(folded) is not None
+
+    def has(self, group: str, folded: str, *, otherwise: bool) -> bool:
+        """Whether a word of a group is in a text; `otherwise` where the lexicon has no such group."""
+        words = self.words.get(group)
+        return otherwise if words is None else words.search(folded) is not None
 
     def holds(self, rule: str, folded: str) -> bool:
         """Whether a combination of word groups is in a sentence."""
@@ -363,6 +393,7 @@ _ENDS = re.compile(
 _ORNAMENT = re.compile(
     r"^(?:[\s\d.()（）、,:：\-–—一二三四五六七八九十#■●◆▲►➤•*\[\]【】《》<>]|[ivxIVX]+(?=[.)、）]))+|[\s.()（）:：\-–—\[\]【】《》<>]+$"
 )
+_SUBTITLE = re.compile(r"[(:]|\s-+\s")
 _BULLET = re.compile(r"^\s*(?:[•‧·●○◦▪■□◆➤►\-*]\s|[(（]?\d{1,2}[)）.、]\s?)")
 
 
@@ -415,8 +446,9 @@ def _section(
     line: Line, bare: str, named: tuple[str, ...], section: str | None, size: float, matcher: _Matcher
 ) -> tuple[str | None, float, bool]:
     """The topic after a heading: the one it names; a lesser heading or one about an aspect leaves it."""
-    if len(named) == 1:
-        return named[0], line.size, True
+    first = named if len(named) == 1 else matcher.named(_SUBTITLE.split(bare)[0])
+    if len(first) == 1:
+        return first[0], line.size, True
     if named or matcher.general.search(bare):
         return None, line.size, True
     if matcher.aspects.search(bare) or (section and line.size < LESSER_HEADING * size):
@@ -498,6 +530,8 @@ def _around(boxes: Sequence[Box]) -> Box:
     return min(x0), min(top), max(x1), max(bottom)
 
 
+_CONTRAST = re.compile(r"while|whereas|虽然?|尽管")
+_CLAUSE = re.compile(r"(?:[,;]|(?<![a-z])(?:whereas|while|but)\s)\s*(?:(?:whereas|while|but|and|the)\s+|[而则但]\s*)*$")
 _PART = re.compile(r"[,，、;；:：/|·•]|\s-\s|(?<=[\u3400-\u9fff])\s(?=[\u3400-\u9fff])")
 _ENGLISH_GLUE = re.compile(
     r"(?<![a-z])(?:the|a|an|of|is|are|was|it|its|to|and|by|in|for|that|this|each|with|we|so|which|as|from|than|not|has|have|can|will|at|on|but|if|when|because|instead|then|be|or|i|my|our|more|only)(?![a-z])"
@@ -517,7 +551,8 @@ def listing(folded: str) -> bool:
     """
     parts = [part.strip() for part in _PART.split(folded) if part.strip() and "=" not in part]
     han, words = len(_HAN.findall(folded)), len(re.findall(r"[a-z]+", folded))
-    if len(parts) >= 5 and sorted(_units(part) for part in parts)[len(parts) // 2] <= 3.7:
+    units = sorted(_units(part) for part in parts)
+    if len(parts) >= 5 and units[len(parts) // 2] <= 3.7 and units[-1] < CLAUSE_UNITS:
         glued = (
             len(_CHINESE_GLUE.findall(folded)) / max(han, 1)
             if han > words
@@ -572,12 +607,14 @@ def _attributed(lines: Sequence[Line], matcher: _Matcher) -> tuple[dict[str, _Sa
         lead = matcher.leads(sentence.folded) if sentence.opens else lead
         if len(names) >= LIST_TOPICS or listing(sentence.folded):
             continue
-        about = _about(names, matcher.turned(sentence.folded), section=sentence.section, lead=lead, current=current)
-        for topic in about:
-            said[topic].sentences.append(sentence)
-        for topic in set(names) - set(about):
-            said[topic].asides.append(sentence)
-        current = next(iter(about), current) if names else current
+        for clause in matcher.clauses(sentence):
+            names = matcher.named(clause.folded)
+            about = _about(names, matcher.turned(clause.folded), section=clause.section, lead=lead, current=current)
+            for topic in about:
+                said[topic].sentences.append(clause)
+            for topic in set(names) - set(about):
+                said[topic].asides.append(clause)
+            current = next(iter(about), current) if names else current
     return said, named
 
 
@@ -607,7 +644,9 @@ def _distinct(*topics: str | None) -> tuple[str, ...]:
 def _judged(topic: Topic, said: _Said, named: bool, matcher: _Matcher) -> Coverage:
     evidence = tuple(_evidence(topic, said, matcher))
     found = {snippet.concept for snippet in evidence}
-    units = sum(_units(sentence.text) for sentence in {s.folded: s for s in said.sentences}.values())
+    units = 0.0
+    if any(matcher.has(SUBJECT, matcher.fold(sentence.text), otherwise=True) for sentence in said.sentences):
+        units = sum(map(_units, {sentence.folded for sentence in said.sentences}))
     return Coverage(
         topic=topic.id,
         status=_status(found, units, named),
@@ -649,6 +688,8 @@ def _questions(topic: Topic, sentences: Sequence[_Sentence], matcher: _Matcher) 
     for question in topic.questions:
         for sentence in sentences:
             names = matcher.named(sentence.folded)
+            if matcher.has(HEARSAY, sentence.folded, otherwise=False):
+                continue
             if names in ((), (topic.id,)) and any(matcher.holds(rule, sentence.folded) for rule in question.when):
                 yield message(question.id, page=sentence.page, quote=sentence.text[:QUOTE_LETTERS])
                 break
