@@ -76,9 +76,9 @@ def measure(path: Path, times: Times) -> None:
     with stage(times, FLOOR):
         for page in pypdfium2.PdfDocument(path):
             page.get_textpage().get_text_range()
-    with stage(times, "count pages with pdfium"):
+    with stage(times, "count and open pages with pdfium"):
         document = pypdfium2.PdfDocument(path)
-        pages = [document[number] for number in range(len(document))]
+        pages = [parse._as_shown(document, number, raw) for number in range(len(document))]
     with stage(times, "words with boxes, pictures"):
         for page in pages:
             place = parse._placer(page)

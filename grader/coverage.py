@@ -7,6 +7,7 @@ formulas, and questions about what is often misunderstood. The rules here are th
   else to the one it names, else to the one named last;
 * a sentence that names three topics, or strings keywords together, is a list and counts for none;
 * after the references nothing counts;
+* missing is not certain where the mechanism is told without a name: a heading may be a picture, or misspelled;
 * covered = the mechanism, at least two other concepts, and enough words; anything less is for a person.
 """
 
@@ -49,7 +50,9 @@ UNREAD = frozenset(
         "hidden-text",
         "tiny-text",
         "font-missing",
+        "unlike-letters",
         "overlapping-text",
+        "drawn-letters",
         "scanned-page",
         "ocr-layer",
         "page-failed",
@@ -578,9 +581,17 @@ def coverage(report: ReportFacts, topics: Topics) -> tuple[Coverage, ...]:
     if not lines and report.outcome != "read":
         return ()
     matcher = _Matcher(topics)
-    said, named = _attributed(lines, matcher)
-    judged = (_judged(topic, said[topic.id], topic.id in named, matcher) for topic in topics.topics)
-    return tuple(msgspec.structs.replace(one, certain=certain(report)) for one in judged)
+    said, named, loose = _attributed(lines, matcher)
+    return tuple(
+        _judged(
+            topic,
+            said[topic.id],
+            topic.id in named,
+            matcher,
+            certain=certain(report) and not any(_tells(topic, MECHANISM, sentence, matcher) for sentence in loose),
+        )
+        for topic in topics.topics
+    )
 
 
 def certain(report: ReportFacts) -> bool:
@@ -592,10 +603,11 @@ def certain(report: ReportFacts) -> bool:
     )
 
 
-def _attributed(lines: Sequence[Line], matcher: _Matcher) -> tuple[dict[str, _Said], set[str]]:
-    """Give every sentence to the topics that it tells about; and the topics that are named at all."""
+def _attributed(lines: Sequence[Line], matcher: _Matcher) -> tuple[dict[str, _Said], set[str], Sequence[_Sentence]]:
+    """Give every sentence to the topics that it tells about; the topics named; what no name or section claims."""
     said = {topic.id: _Said(sentences=[], asides=[]) for topic in matcher.lexicon.topics}
     named: set[str] = set()
+    loose: list[_Sentence] = []
     lead: str | None = None
     current: str | None = None
     for sentence in _sentences(lines, matcher):
@@ -610,12 +622,14 @@ def _attributed(lines: Sequence[Line], matcher: _Matcher) -> tuple[dict[str, _Sa
         for clause in matcher.clauses(sentence):
             names = matcher.named(clause.folded)
             about = _about(names, matcher.turned(clause.folded), section=clause.section, lead=lead, current=current)
+            if not names and not clause.section:
+                loose.append(clause)
             for topic in about:
                 said[topic].sentences.append(clause)
             for topic in set(names) - set(about):
                 said[topic].asides.append(clause)
             current = next(iter(about), current) if names else current
-    return said, named
+    return said, named, loose
 
 
 def _about(
@@ -641,7 +655,7 @@ def _distinct(*topics: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(topic for topic in topics if topic))
 
 
-def _judged(topic: Topic, said: _Said, named: bool, matcher: _Matcher) -> Coverage:
+def _judged(topic: Topic, said: _Said, named: bool, matcher: _Matcher, *, certain: bool) -> Coverage:
     evidence = tuple(_evidence(topic, said, matcher))
     found = {snippet.concept for snippet in evidence}
     units = 0.0
@@ -652,6 +666,7 @@ def _judged(topic: Topic, said: _Said, named: bool, matcher: _Matcher) -> Covera
         status=_status(found, units, named),
         evidence=evidence,
         questions=tuple(_questions(topic, said.sentences, matcher)),
+        certain=certain,
     )
 
 
@@ -665,14 +680,18 @@ def _status(found: set[str], units: float, named: bool) -> Status:
 
 def _evidence(topic: Topic, said: _Said, matcher: _Matcher) -> Iterator[Snippet]:
     """The first sentence of every concept; what makes the method is not learned from an aside."""
-    for concept, rules in topic.concepts.items():
+    for concept in topic.concepts:
         sentences = said.sentences if concept == MECHANISM else [*said.sentences, *said.asides]
-        sentence = next((s for s in sentences if any(matcher.holds(rule, s.folded) for rule in rules)), None)
+        sentence = next((s for s in sentences if _tells(topic, concept, s, matcher)), None)
         if sentence:
             yield _snippet(sentence, concept)
     formula = next((s for s in said.sentences if _has_formula(topic, s.folded)), None)
     if formula:
         yield _snippet(formula, "formula")
+
+
+def _tells(topic: Topic, concept: str, sentence: _Sentence, matcher: _Matcher) -> bool:
+    return any(matcher.holds(rule, sentence.folded) for rule in topic.concepts[concept])
 
 
 def _snippet(sentence: _Sentence, concept: str) -> Snippet:

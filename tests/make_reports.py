@@ -253,6 +253,7 @@ def raw(
     page: bytes = b"",
     catalog: bytes = b"",
     resources: bytes = b"",
+    fonts: bytes = b"",
     extra: Sequence[bytes] = (),
     count: int | None = None,
     kids: Sequence[int] | None = None,
@@ -269,7 +270,7 @@ def raw(
     for number, content in zip(numbers, contents, strict=True):
         objects[number] = (
             b"<< /Type /Page /Parent 2 0 R /MediaBox %s /Contents %d 0 R "
-            b"/Resources << /Font << /F1 3 0 R >> %s >> %s >>" % (box, number + 1, resources, page)
+            b"/Resources << /Font << /F1 3 0 R %s >> %s >> %s >>" % (box, number + 1, fonts, resources, page)
         )
         objects[number + 1] = b"<< /Length %d >> stream\n%s\nendstream" % (len(content), content)
     return written(objects | dict(enumerate(extra, start=100)))
@@ -298,6 +299,86 @@ def shown(
     return b"BT /F1 %.2f Tf %.2f TL %s 1 0 0 1 %.1f %.1f Tm\n%sET\n" % (size, 1.4 * size, state, *at, operators)
 
 
+def _streamed(content: bytes, entries: bytes = b"") -> bytes:
+    return b"<< %s /Length %d >> stream\n%s\nendstream" % (entries, len(content), content)
+
+
+def _mapped(letters: dict[int, str]) -> bytes:
+    """A table that says which letter each code is, whatever its shape."""
+    rows = b"".join(b"<%02X> <%04X>\n" % (code, ord(letter)) for code, letter in letters.items())
+    return _streamed(
+        b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n"
+        b"1 begincodespacerange <00> <FF> endcodespacerange\n%d beginbfchar\n%sendbfchar\n"
+        b"endcmap CMapName currentdict /CMap defineresource pop end end" % (len(letters), rows)
+    )
+
+
+def _plain(text: str) -> str:
+    return text.translate(str.maketrans("←√−²", "=r-2"))
+
+
+def _spelled(text: str, at: tuple[float, float], show: Callable[[str], bytes]) -> bytes:
+    """Operators that show every line of a text by `show`."""
+    rows = b"".join(show(line) + b" T*\n" for line in textwrap.wrap(_plain(text), 88))
+    return b"BT /F1 11 Tf 15.4 TL 1 0 0 1 %.1f %.1f Tm\n%sET\n" % (*at, rows)
+
+
+def _literal(text: str) -> bytes:
+    escaped = text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+    return b"(%s)" % escaped.encode("latin-1", "replace")
+
+
+def _every_second_letter(text: str, at: tuple[float, float]) -> bytes:
+    def show(line: str) -> bytes:
+        return b" ".join(b"%d g %s Tj" % (i % 2, _literal(letter)) for i, letter in enumerate(line))
+
+    return _spelled(text, at, show) + b"0 g\n"
+
+
+def _claimed(text: str, at: tuple[float, float]) -> bytes:
+    """Lines of small talk, each of which says that it is a line of the text."""
+    talk = iter(textwrap.wrap(" ".join([TALK] * 30), 88))
+    return _spelled(
+        text, at, lambda line: b"/Span << /ActualText %s >> BDC %s Tj EMC" % (_literal(line), _literal(next(talk)))
+    )
+
+
+def _other_letters(text: str) -> bytes:
+    """A font whose shapes are not the letters that it says they are: small letters moved on by seven."""
+    moved = {97 + i: chr(97 + (i + 7) % 26) for i in range(26)}
+    codes = {letter: chr(code) for code, letter in moved.items()}
+    letters = {code: moved.get(code, chr(code)) for code in range(32, 127)}
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding /ToUnicode 101 0 R >>"
+    said = _spelled(text, (60, 600), lambda line: _literal("".join(codes.get(c, c) for c in line)) + b" Tj")
+    content = shown(TALK) + said.replace(b"/F1 11 Tf", b"/F2 11 Tf")
+    return raw([content], fonts=b"/F2 100 0 R", extra=[font, _mapped(letters)])
+
+
+def _blocks(text: str) -> bytes:
+    """A font that paints the same block for every letter."""
+    codes = range(33, 127)
+    font = (
+        b"<< /Type /Font /Subtype /Type3 /FontBBox [0 0 600 800] /FontMatrix [0.001 0 0 0.001 0 0] /FirstChar 33 "
+        b"/LastChar 126 /Widths [%s] /Encoding << /Differences [33 %s] >> /CharProcs << %s >> /Resources << >> "
+        b"/ToUnicode 102 0 R >>"
+        % (b"600 " * 94, b" ".join(b"/c%d" % c for c in codes), b" ".join(b"/c%d 101 0 R" % c for c in codes))
+    )
+    block = _streamed(b"600 0 0 0 600 800 d1 0 0 500 700 re f")
+    said = _spelled(text, (40, 600), lambda line: _literal(line) + b" Tj")
+    content = shown(TALK) + said.replace(b"/F1 11 Tf", b"/F2 9 Tf")
+    return raw([content], fonts=b"/F2 100 0 R", extra=[font, block, _mapped({c: chr(c) for c in codes})])
+
+
+def typed_on() -> bytes:
+    """A report whose text was typed on an empty page with a PDF viewer, as boxes of text."""
+    said = shown(
+        " ".join(text for title, texts in essay("en", numbered=False, each=1) for text in [f"{title}.", *texts])
+    )
+    box = b"/Type /XObject /Subtype /Form /BBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >>"
+    note = b"<< /Type /Annot /Subtype /FreeText /Rect [0 0 595 842] /F 4 /DA (/F1 11 Tf 0 g) /AP << /N 101 0 R >> >>"
+    return raw([b""], page=b"/Annots [100 0 R]", extra=[note, _streamed(said, box)])
+
+
 def _hidden(kind: str) -> bytes:
     """A report whose four introductions nobody sees, each kind in its own way."""
     secret = " ".join(text for title, texts in essay("en", numbered=False) for text in [f"{title}.", *texts])
@@ -317,6 +398,7 @@ def _hidden(kind: str) -> bytes:
         "extra": [b"<< /Type /OCG /Name (notes) >>"],
         "catalog": b"/OCProperties << /OCGs [100 0 R] /D << /OFF [100 0 R] /Order [100 0 R] >> >>",
     }
+    strips = b" ".join(b"0 %d 595 0.8 re" % y for y in range(0, 620, 5))
     made: dict[str, Callable[[], bytes]] = {
         "white": lambda: raw([talk + b"1 g\n" + shown(secret, **low)]),
         "near-white": lambda: raw([talk + b"0.985 g\n" + shown(secret, **low)]),
@@ -332,6 +414,11 @@ def _hidden(kind: str) -> bytes:
         "one-point": lambda: raw([talk + shown(secret, size=1, width=400, **low)]),
         "shrunk": lambda: raw([talk + b"q 0.08 0 0 0.08 60 600 cm\n" + shown(secret, at=(0, 0)) + b"Q\n"]),
         "behind-text": lambda: raw([talk + b"1 g\n" + shown(secret[: len(TALK)])]),
+        "other-letters": lambda: _other_letters(secret),
+        "blocks": lambda: _blocks(secret),
+        "strips": lambda: raw([talk + b"q %s W n\n" % strips + shown(secret, **low) + b"Q\n"]),
+        "under-dashes": lambda: raw([talk + b"1 g\n" + shown(secret, **low) + b"0 g\n" + shown("- " * 1500, **low)]),
+        "every-second-letter": lambda: raw([talk + _every_second_letter(secret, (60.0, 600.0))]),
     }
     return made[kind]()
 
@@ -601,6 +688,13 @@ FILES: dict[str, Callable[[], bytes]] = {
     "word-renamed": lambda: b"PK\x03\x04" + bytes(200),
     "page-renamed": lambda: page_of(essay("en")).encode(),
     "picture-renamed": lambda: b"\x89PNG\r\n\x1a\n" + bytes(200),
+    "typed-on": typed_on,
+    "claimed-by-the-file": lambda: raw(
+        [_claimed(" ".join(text for _, texts in essay("en") for text in texts), (60, 780))]
+    ),
+    "coloured-as-bright": lambda: raw(
+        [b"1 0.2 0.2 rg 0 0 595 842 re f 0 0.5 0.1 rg\n" + shown(" ".join(essay("en", each=1)[0][1]))]
+    ),
     "hidden-beside-letters": beside_letters,
 } | {
     f"hidden-{kind}": (lambda kind=kind: _hidden(kind))
@@ -619,6 +713,11 @@ FILES: dict[str, Callable[[], bytes]] = {
         "one-point",
         "shrunk",
         "behind-text",
+        "other-letters",
+        "blocks",
+        "strips",
+        "under-dashes",
+        "every-second-letter",
     )
 }
 

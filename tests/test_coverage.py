@@ -282,6 +282,19 @@ def test_missing_is_not_certain_where_something_was_not_read() -> None:
     assert not any(one.certain for one in coverage(hidden, LEXICON) + coverage(scanned, LEXICON))
 
 
+def test_missing_is_not_certain_where_the_method_is_told_without_its_name() -> None:
+    """A heading may be a picture, or drawn as outlines, so that no program reads its name."""
+    told = f"# SGD\nText about it.\n# Introduction\n{ADAGRAD.replace('Adagrad', 'It')}"
+
+    assert [one.certain for one in coverage(report(told), LEXICON)][2:] == [False, True]
+    assert all(one.certain for one in coverage(report("# SGD\nIt takes one sample and its gradient."), LEXICON))
+
+
+@pytest.mark.parametrize("name", ["Adagard", "RMSporp", "Momentun"])
+def test_a_slip_of_the_pen_does_not_hide_a_name(name: str) -> None:
+    assert sum(one.status != "missing" for one in coverage(report(name), LEXICON)) == 1
+
+
 def test_a_page_without_full_stops_ends_in_time() -> None:
     begun = time.monotonic()
 

@@ -31,7 +31,7 @@ from grader.report import gather, pictures, read, text
 from grader.report import ink as ink_module
 from grader.report import lines as lines_module
 from grader.report.gather import Answer, answer, facts, refusal
-from grader.report.ink import ink
+from grader.report.ink import ink, unlike
 from grader.report.lines import Word, lines, overlapping
 from grader.report.pictures import picture
 from grader.sandbox import environment
@@ -120,7 +120,7 @@ def test_every_file_of_the_set_has_an_expectation() -> None:
 def test_no_hidden_introduction_is_expected_to_count() -> None:
     hidden = {name: told for name, told in EXPECTED.items() if name.startswith("hidden-")}
 
-    assert len(hidden) == 15
+    assert len(hidden) == 20
     assert all("C" not in told.get("topics", "") for told in hidden.values())
     assert all(told["problems"] for told in hidden.values())
 
@@ -187,7 +187,7 @@ def test_whatever_json_the_children_print_becomes_facts(first: Any, second: Any)
         {"number": 1, "width": -5},
         {"number": 1, "width": 1e300},
         {"number": 1, "words": [["a", 0, 0, 1]]},
-        {"number": 1, "words": [["a" * 1000, 0, 0, 1, 1, 9, 0, False]]},
+        {"number": 1, "words": [["a" * 1000, 0, 0, 1, 1, 9, 0, False, []]]},
         {"number": 1, "unit": 0},
         {"number": 1, "ink": {"width": 10**9, "height": 10**9, "bits": ""}},
     ],
@@ -209,9 +209,54 @@ def test_ink_tells_the_painted_half_from_the_bare_one() -> None:
     found = ink(20, 10, base64.b64encode(zlib.compress(rows)).decode(), points=20)
 
     assert found is not None
-    assert found.shows((1, 1, 9, 9))
-    assert not found.shows((14, 1, 19, 9))
-    assert not found.shows((-50, -50, -10, -10))
+    assert found.shows("word", (1, 1, 9, 9), [])
+    assert not found.shows("word", (14, 1, 19, 9), [])
+    assert not found.shows("word", (-50, -50, -10, -10), [])
+
+
+def test_a_letter_is_seen_from_edge_to_edge() -> None:
+    across = b"\xff\xff\xf0"  # twenty pixels of a row
+    dashes = ink(20, 20, base64.b64encode(zlib.compress(bytes(30) + across * 2 + bytes(24))).decode(), points=20)
+    block = ink(20, 20, base64.b64encode(zlib.compress(across * 20)).decode(), points=20)
+    letters = [(0.0, 5.0, 6.0, 15.0), (7.0, 5.0, 13.0, 15.0), (14.0, 5.0, 20.0, 15.0)]
+
+    assert dashes is not None
+    assert block is not None
+    assert dashes.shows("sgd", (0, 5, 20, 15), [])
+    assert not dashes.shows("sgd", (0, 5, 20, 15), letters)
+    assert not block.shows("sgd", (0, 5, 20, 15), letters)
+    assert block.shows("gd", (0, 5, 13, 15), letters[:2])  # so few may be of a heavy face
+
+
+def _row(text: str, heights: str) -> list[tuple[float, float, float, float]]:
+    """Boxes of letters on one line; `x` is a low one, `h` a high one, `p` reaches below the line."""
+    sides = {"x": (5.0, 10.0), "h": (2.5, 10.0), "p": (5.0, 12.5)}
+    return [(6.0 * i, sides[kind][0], 6.0 * i + 5, sides[kind][1]) for i, kind in enumerate(heights[: len(text)])]
+
+
+@pytest.mark.parametrize(
+    ("text", "heights", "told"),
+    [
+        ("gradient", "pxxhhxxh", False),
+        ("means", "xxxxx", False),
+        ("MEANS", "hhhhh", None),
+        ("means", "hhhhh", False),  # small capitals
+        ("means", "xhxxp", True),
+        ("descend", "xxxxxxx", False),
+        ("based", "xhhhx", True),
+        ("the", "hhx", None),
+    ],
+)
+def test_letters_that_look_otherwise_than_they_are_spelled_are_told(text: str, heights: str, told: bool | None) -> None:
+    assert unlike(text, _row(text, heights)) is told
+
+
+def test_turned_letters_and_ligatures_are_not_compared() -> None:
+    aslant = [(4.0 * i, 40.0 - 4 * i, 4.0 * i + 5, 46.0 - 3 * i) for i in range(6)]
+    joined = [(-12.0, 2.0, -3.0, 10.0)] * 2 + _row("ore", "xxx")
+
+    assert unlike("summed", aslant) is None
+    assert unlike("store", joined) is False
 
 
 def _unfolded(png: bytes) -> tuple[int, int, bytes]:
@@ -293,7 +338,17 @@ def test_a_page_out_of_noise_is_left_out_and_the_others_stay() -> None:
 def said(engine: str, *, painted: bool = True, words: str = TALK, pages: int = 1) -> Answer:
     """An answer of one engine about a page that holds some words."""
     row = [
-        (word, 50 + 6 * i % 480, 40 + 14 * (line := 6 * i // 480), 55 + 6 * i % 480, 50 + 14 * line, 11, line, False)
+        (
+            word,
+            50 + 6 * i % 480,
+            40 + 14 * (line := 6 * i // 480),
+            55 + 6 * i % 480,
+            50 + 14 * line,
+            11,
+            line,
+            False,
+            (),
+        )
         for i, word in enumerate(words.split())
     ]
     sheet: dict[str, Any] = {"number": 1, "width": 595, "height": 842, "words": row}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,12 +13,14 @@ import msgspec
 from grader import sandbox
 from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail
 from grader.report import recognition, text
-from grader.report.ink import ink
+from grader.report.ink import ink, unlike
 from grader.report.lines import Word, lines, overlapping, sheet_problems
 from grader.report.pictures import picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from grader.model import Box
 
 PARSE = Path(__file__).with_name("parse.py")
 OUTPUT_BYTES = 4_000_000
@@ -27,10 +30,13 @@ A4_POINTS = 595.28 * 841.89
 LARGE_PAGE = 1.3  # times A4: US Letter and Legal pass, A3 does not
 SCAN_SHARE = 0.5  # of a page under one picture
 OCR_SHARE = 0.9  # of text objects that paint nothing
+UNLIKE_WORDS = 4  # in a line or on a page, of which the shapes of letters can be told
+UNLIKE_SHARE = 0.25  # of them; honest files have none in thousands
 
 _Side = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 _Length = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 _Text = Annotated[str, msgspec.Meta(max_length=300)]
+_Offsets = Annotated[tuple[Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)], ...], msgspec.Meta(max_length=800)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 
 
@@ -46,11 +52,13 @@ class _Sheet(Record, frozen=True, kw_only=True):
     height: _Length = 0.0
     unit: Annotated[float, msgspec.Meta(gt=0, le=1e5)] = 1.0
     words: Annotated[
-        tuple[tuple[_Text, _Side, _Side, _Side, _Side, _Length, _Count, bool], ...], msgspec.Meta(max_length=10_000)
+        tuple[tuple[_Text, _Side, _Side, _Side, _Side, _Length, _Count, bool, _Offsets], ...],
+        msgspec.Meta(max_length=10_000),
     ] = ()
     cut: bool = False
     pictures: _Length = 0.0
     unpainted: _Length = 0.0
+    drawn: bool = False
     blank: bool = False
     ink: _Pixels | None = None
     picture: _Pixels | None = None
@@ -151,7 +159,7 @@ def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
     if not any(engine.pages for engine in answers):
         return ReportFacts(outcome=_failure(answers), pages=counts, problems=_trouble(answers))
     chosen = pdfium if text.readable(_said(pdfium)) or not text.readable(_said(pdfplumber)) else pdfplumber
-    painted, hidden, tiny, undrawn = _sorted_words(chosen, {sheet.number: sheet for sheet in pdfium.sheets})
+    painted, hidden, tiny, undrawn, spoiled = _sorted_words(chosen, {sheet.number: sheet for sheet in pdfium.sheets})
     piled = overlapping(painted)
     visible = tuple(word for word in painted if word not in piled)
     found = lines(visible, heights={sheet.number: sheet.height for sheet in chosen.sheets})
@@ -160,7 +168,7 @@ def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
     problems = [
         *_trouble(answers),
         *_page_problems(pdfium, pdfplumber),
-        *sheet_problems(visible, hidden=hidden, tiny=tiny, piled=piled, undrawn=undrawn),
+        *sheet_problems(visible, hidden=hidden, tiny=tiny, piled=piled, undrawn=undrawn, unlike=spoiled),
     ]
     layer = _layer(pdfium, hidden)
     if layer:
@@ -207,19 +215,43 @@ def _trouble(answers: Sequence[Answer]) -> tuple[Problem, ...]:
 
 
 def _sorted_words(chosen: Answer, rendered: dict[int, _Sheet]) -> tuple[tuple[Word, ...], ...]:
-    """Part the words: a reader sees them, nothing paints them, they are too small, this machine cannot draw them."""
-    visible, hidden, tiny, undrawn = list[Word](), list[Word](), list[Word](), list[Word]()
+    """Part the words: seen, painted by nothing, too small, not drawn by this machine, seen as other letters."""
+    visible, hidden, tiny, undrawn, spoiled = [list[Word]() for _ in range(5)]
     for sheet in chosen.sheets:
         seen = rendered.get(sheet.number)
         painted = ink(seen.ink.width, seen.ink.height, seen.ink.bits, points=seen.width) if seen and seen.ink else None
-        for said, x0, top, x1, bottom, size, line, unknown in sheet.words:
+        looks: defaultdict[int, list[bool]] = defaultdict(list)
+        for said, x0, top, x1, bottom, size, line, unknown, offsets in sheet.words:
             word = Word(page=sheet.number, text=said, bbox=(x0, top, x1, bottom), size=size, line=line)
+            letters = _letters(word, offsets)
             spells = any(letter.isalnum() for letter in said)
-            shown = painted is None or (painted.shows if spells else painted.paints)(word.bbox)
+            shown = painted is None or (
+                painted.shows(said, word.bbox, letters) if spells else painted.paints(word.bbox)
+            )
             if not shown and not spells:
                 continue  # a row of underscores has hardly any ink, and says nothing
             (tiny if word.tiny else visible if shown else undrawn if unknown else hidden).append(word)
-    return tuple(visible), tuple(hidden), tuple(tiny), tuple(undrawn)
+            odd = unlike(said, letters) if shown else None
+            if odd is not None:
+                looks[line].append(odd)
+        whole = _often([odd for line in looks.values() for odd in line])
+        lying = {word for word in visible if word.page == sheet.number and (whole or _often(looks[word.line]))}
+        spoiled += [word for word in visible if word in lying]
+        visible = [word for word in visible if word not in lying]
+    return tuple(visible), tuple(hidden), tuple(tiny), tuple(undrawn), tuple(spoiled)
+
+
+def _often(odd: Sequence[bool]) -> bool:
+    return len(odd) >= UNLIKE_WORDS and sum(odd) >= UNLIKE_SHARE * len(odd)
+
+
+def _letters(word: Word, offsets: Sequence[int]) -> list[Box]:
+    """The boxes of a word's letters, where the engine gave one for each."""
+    if len(offsets) != 4 * len(word.text):
+        return []
+    x, y = word.bbox[:2]
+    sides = [start + offset / 10 for start, offset in zip((x, y) * (len(offsets) // 2), offsets, strict=True)]
+    return list(zip(sides[::4], sides[1::4], sides[2::4], sides[3::4], strict=True))
 
 
 def _painted(pdfium: Answer, visible: Sequence[Word]) -> bool:
@@ -248,6 +280,8 @@ def _page_problems(pdfium: Answer, pdfplumber: Answer) -> list[Problem]:
             found.append(Problem(id="blank-page", page=sheet.number))
         if sheet.pictures >= SCAN_SHARE and not sheet.words:
             found.append(Problem(id="scanned-page", page=sheet.number))
+        if sheet.drawn:
+            found.append(Problem(id="drawn-letters", page=sheet.number))
         if sheet.error:
             found.append(Problem(id="page-failed", page=sheet.number, text=sheet.error))
     return found

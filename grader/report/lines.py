@@ -165,12 +165,14 @@ def sheet_problems(
     tiny: Iterable[Word],
     piled: Iterable[Word],
     undrawn: Iterable[Word],
+    unlike: Iterable[Word],
 ) -> list[Problem]:
     """Say what was hidden or small, with an excerpt for the teacher; no accusation is meant."""
     found = [
         *_excerpts("hidden-text", hidden),
         *_excerpts("tiny-text", tiny),
         *_excerpts("font-missing", undrawn),
+        *_excerpts("unlike-letters", unlike),
         *_excerpts("overlapping-text", sorted(piled, key=lambda word: (word.page, word.line, word.bbox))),
     ]
     letters = sum(len(word.text) for word in visible)

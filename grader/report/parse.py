@@ -5,7 +5,8 @@ own, since either may abort on a hostile file. It imports nothing of the grader 
 
 ENGINE is `pdfium` (text, pictures and what is really painted), `pdfplumber` (text) or `pdfplumber-count` (pages only).
 Boxes are `left, top, right, bottom` in points from the top left corner of the page as it is shown.
-The last item of a word says that its font is neither in the file nor on this machine, which therefore cannot draw it.
+A word says whether its font is neither in the file nor on this machine, which therefore cannot draw it, and last where
+each of its letters is: four numbers a letter, in tenths of a point from the word's top left corner.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ OUTPUT_BYTES = 3_500_000
 INK_SCALE = 100 / 72
 STAND_IN_BYTES = 1_000_000  # fonts that pdfium brings are smaller and hold no Chinese; those that hold it are larger
 BEYOND_LATIN = 0x0250
+LAID_ON = ("FREETEXT", "INK", "STAMP", "WIDGET")  # annotations that show text: typed or written on top, form fields
 HAN = frozenset((*range(0x2E80, 0x2FE0), *range(0x3400, 0xA000)))
 HAN_TOGETHER = 4  # in one word, since no letter may vouch for many others that they are seen
 INK_PIXELS = 4_000_000  # a poster is rendered coarser, never larger
@@ -37,9 +39,12 @@ PICTURE_LEVELS = (8, 4, 2)  # of grey; fewer where a page would be too large
 LINE_JUMP = 3.0  # times the size of the letters
 FORM_DEPTH = 8
 OBJECTS_READ = 50_000
+STROKES = (2.0, 40.0)  # points; a drawn letter, or a line of them, is as high as this
+STROKE_SEGMENTS = 6  # of its outline; a box, a tick and a rule have fewer
+SEGMENTS_DRAWN = 1000  # of shapes that differ, as letters do and the marks of a plot do not; two lines of text
 
 Json = dict[str, Any]
-Word = tuple[str, float, float, float, float, float, int, bool]
+Word = tuple[str, float, float, float, float, float, int, bool, list[int]]
 
 
 def main(argv: list[str]) -> int:
@@ -91,16 +96,40 @@ def with_pdfium(path: str) -> Json:
         answer["notices"].append("attachments")
     for number in range(min(len(document), PAGES_READ)):
         try:
-            answer["sheets"].append(_pdfium_sheet(document[number], number + 1, raw))
+            answer["sheets"].append(_pdfium_sheet(_as_shown(document, number, raw), number + 1, raw))
         except Exception as error:  # one broken page leaves the others readable
             answer["sheets"].append({"number": number + 1, "error": f"{type(error).__name__}: {error}"[:300]})
     return answer
 
 
+def _as_shown(document: Any, number: int, raw: Any) -> Any:
+    """A page with the text that annotations and form fields lay on it, and without what only claims to be its text."""
+    page = document[number]
+    kinds = {getattr(raw, f"FPDF_ANNOT_{kind}") for kind in LAID_ON}
+    count = min(raw.FPDFPage_GetAnnotCount(page.raw), OBJECTS_READ)
+    if any(_annotation(page, index, raw) in kinds for index in range(count)):
+        raw.FPDFPage_Flatten(page.raw, raw.FLAT_NORMALDISPLAY)
+        page = document[number]
+    for thing, _ in _walk(page, raw):
+        for index in reversed(range(raw.FPDFPageObj_CountMarks(thing))):
+            mark = raw.FPDFPageObj_GetMark(thing, index)
+            if raw.FPDFPageObjMark_GetParamValueType(mark, b"ActualText") == raw.FPDF_OBJECT_STRING:
+                raw.FPDFPageObj_RemoveMark(thing, mark)
+    return page
+
+
+def _annotation(page: Any, index: int, raw: Any) -> int:
+    found = raw.FPDFPage_GetAnnot(page.raw, index)
+    kind = int(raw.FPDFAnnot_GetSubtype(found)) if found else 0
+    if found:
+        raw.FPDFPage_CloseAnnot(found)
+    return kind
+
+
 def _pdfium_sheet(page: Any, number: int, raw: Any) -> Json:
     place = _placer(page)
     words, cut = _pdfium_words(page, raw, place)
-    pictures, modes = _objects(page, raw, place)
+    pictures, modes, drawn = _objects(page, raw, place)
     width, height = page.get_size()
     return {
         "number": number,
@@ -110,6 +139,7 @@ def _pdfium_sheet(page: Any, number: int, raw: Any) -> Json:
         "cut": cut,
         "pictures": pictures,
         "unpainted": modes,
+        "drawn": drawn,
         **_pixels(page, raw, number),
     }
 
@@ -218,7 +248,12 @@ def _word(
     text: str, boxes: list[tuple[float, float, float, float]], size: float, line: int, *, undrawn: bool = False
 ) -> Word:
     x0, top, x1, bottom = (round(max(-1e6, min(1e6, side)), 1) for side in _around(boxes))
-    return (text, x0, top, x1, bottom, round(min(size, 1e4), 1), line, undrawn)
+    letters = [
+        max(-99_999, min(99_999, round(10 * (side - start))))
+        for box in (boxes if len(boxes) == len(text) else ())
+        for side, start in zip(box, (x0, top, x0, top), strict=True)
+    ]
+    return (text, x0, top, x1, bottom, round(min(size, 1e4), 1), line, undrawn, letters)
 
 
 def _around(boxes: list[tuple[float, float, float, float]]) -> tuple[float, float, float, float]:
@@ -226,10 +261,14 @@ def _around(boxes: list[tuple[float, float, float, float]]) -> tuple[float, floa
     return min(x0), min(top), max(x1), max(bottom)
 
 
-def _objects(page: Any, raw: Any, place: Callable[..., Any]) -> tuple[float, float]:
-    """The share of the page under its largest picture, and the share of text objects that paint nothing (mode 3)."""
+def _objects(page: Any, raw: Any, place: Callable[..., Any]) -> tuple[float, float, bool]:
+    """The share of the page under its largest picture and of silent text objects, whether letters are drawn.
+
+    Outlined and handwritten text is many small shapes that differ from each other.
+    """
     width, height = page.get_size()
     largest, texts, silent = 0.0, 0, 0
+    strokes: set[tuple[int, int, int]] = set()
     box = [ctypes.c_float() for _ in range(4)]
     for thing, depth in _walk(page, raw):
         kind = raw.FPDFPageObj_GetType(thing)
@@ -240,7 +279,12 @@ def _objects(page: Any, raw: Any, place: Callable[..., Any]) -> tuple[float, flo
             x0, top, x1, bottom = place(*(side.value for side in box))
             wide, high = min(x1, width) - max(x0, 0), min(bottom, height) - max(top, 0)
             largest = max(largest, max(wide, 0) * max(high, 0))
-    return round(largest / max(width * height, 1.0), 3), round(silent / max(texts, 1), 3)
+        elif kind == raw.FPDF_PAGEOBJ_PATH and raw.FPDFPageObj_GetBounds(thing, *box):
+            segments, tall = raw.FPDFPath_CountSegments(thing), box[3].value - box[1].value
+            if segments >= STROKE_SEGMENTS and STROKES[0] <= tall <= STROKES[1]:
+                strokes.add((segments, round(tall), round(box[2].value - box[0].value)))
+    drawn = sum(segments for segments, _, _ in strokes) >= SEGMENTS_DRAWN
+    return round(largest / max(width * height, 1.0), 3), round(silent / max(texts, 1), 3), drawn
 
 
 def _walk(page: Any, raw: Any) -> Iterator[tuple[Any, int]]:
@@ -262,22 +306,28 @@ def _walk(page: Any, raw: Any) -> Iterator[tuple[Any, int]]:
 
 def _pixels(page: Any, raw: Any, number: int) -> Json:
     """Render the page with and without its text: the pixels that change are the text that a reader sees."""
-    from PIL import ImageChops
-
     width, height = page.get_size()
     scale = min(INK_SCALE, math.sqrt(INK_PIXELS / max(width * height, 1.0)))
-    whole = page.render(scale=scale, grayscale=True).to_pil()
+    whole = page.render(scale=scale).to_pil().convert("RGB")
     for thing, _ in _walk(page, raw):
         if raw.FPDFPageObj_GetType(thing) == raw.FPDF_PAGEOBJ_TEXT:
             raw.FPDFPageObj_Transform(thing, 1, 0, 0, 1, 1e5, 0)
-    bare = page.render(scale=scale, grayscale=True).to_pil()
-    changed = ImageChops.difference(whole, bare).point(lambda level: 255 if level > INK_CHANGE else 0).convert("1")
-    low, high = whole.getextrema()
+    bare = page.render(scale=scale).to_pil().convert("RGB")
+    grey = whole.convert("L")
     return {
-        "blank": high - low < INK_CHANGE,
-        "ink": {"width": whole.width, "height": whole.height, "bits": _packed(changed.tobytes())},
-        "picture": _picture(whole, width, height) if number <= PICTURED else None,
+        "blank": all(high - low < INK_CHANGE for low, high in whole.getextrema()),
+        "ink": {"width": whole.width, "height": whole.height, "bits": _packed(_changed(whole, bare).tobytes())},
+        "picture": _picture(grey, width, height) if number <= PICTURED else None,
     }
+
+
+def _changed(whole: Any, bare: Any) -> Any:
+    """One bit per pixel: whether it differs in any colour, as red letters on a grey as bright do."""
+    from PIL import ImageChops
+
+    red, green, blue = ImageChops.difference(whole, bare).split()
+    most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return most.point(lambda level: 255 if level > INK_CHANGE else 0).convert("1")
 
 
 def _picture(whole: Any, width: float, height: float) -> Json | None:
@@ -334,7 +384,7 @@ def _pdfplumber_sheet(page: Any, number: int, *, text: bool) -> Json:
             line += 1
         previous = found
         box = (found["x0"] - left, found["top"] - top, found["x1"] - left, found["bottom"] - top)
-        words.append(_word(str(found["text"])[:200], [box], float(found["size"]), line))
+        words.append((*_word(str(found["text"])[:200], [box], float(found["size"]), line)[:-1], []))
         if len(words) >= WORDS_KEPT:
             break
     return {
