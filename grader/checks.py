@@ -149,8 +149,11 @@ def updates_match(case: Case, *, minimum: Count = 1) -> Finding:
         return _finding("updates-match", Verdict.REVIEW, _why_no_runs(case, matches), where=_place(matches))
     if not wrong:
         enough = min(1.0, len(right) / minimum)
+        if len(right) < minimum:
+            what = message("updates.few", runs=len(right), minimum=minimum)
+            return _judged("updates-match", enough, what, hint=message("updates.hint-few"), where=_place(right))
         steps = sum(m.steps for m in right)
-        return _judged("updates-match", enough, message("updates.all", runs=len(right), steps=steps, needed=minimum))
+        return _judged("updates-match", enough, message("updates.all", runs=len(right), steps=steps))
     credit = len(right) / (len(right) + len(wrong)) if len(right) >= minimum else 0.0
     return _judged(
         "updates-match",

@@ -40,8 +40,6 @@ MAINLAND = (
     "內存",
     "學習速率",
 )
-UNSAID = {"bug.accumulator-decays"}
-"""What verification has other words for since it was written."""
 AREAS = sorted({key.partition(".")[0] for key in SENTENCES})
 
 
@@ -221,7 +219,7 @@ def test_every_sentence_is_said_somewhere() -> None:
     patterns = [made for node in nodes if (made := pattern(node)) and made.pattern.startswith(starts)]
     silent = [
         key
-        for key in SENTENCES.keys() - UNSAID
+        for key in SENTENCES
         if not key.startswith("word.") and f'"{key}"' not in texts and not any(p.fullmatch(key) for p in patterns)
     ]
 

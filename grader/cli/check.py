@@ -154,37 +154,33 @@ def _tell(grade: Grade, output: Path, language: Language) -> None:
 
 def _next_steps(grade: Grade, language: Language) -> None:
     lost = [s for s in grade.scored if s.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)]
-    steps = sorted(_by_cause(lost), key=_gain, reverse=True)
+    steps = sorted(_by_cause(lost, language), key=_gain, reverse=True)
     if steps:
         out()
         out(say("next", language))
     for number, group in enumerate(steps[:_STEPS], 1):
         gain = say("gain", language, points=_gain(group))
-        out(f"  {number}. {_titles(group, language)}{gain}{_place(group[0], language)}")
+        title = f"{_titles(group, language)}{gain}{_place(group[0], language)}"
+        out(wrap(title, "     ", first=f"  {number}. "))
         _reasons(group[0], language)
     if len(steps) > _STEPS:
         out(say("more", language, count=len(steps) - _STEPS))
-    waiting = _by_cause([s for s in grade.scored if s.finding.verdict is Verdict.REVIEW])
+    waiting = _by_cause([s for s in grade.scored if s.finding.verdict is Verdict.REVIEW], language)
     if waiting:
         out()
         out(say("waiting", language))
     for group in waiting:
-        out(f"  ? {_titles(group, language)}{_place(group[0], language)}")
+        out(wrap(f"{_titles(group, language)}{_place(group[0], language)}", "    ", first="  ? "))
         _reasons(group[0], language)
 
 
-def _by_cause(found: list[Scored]) -> list[list[Scored]]:
-    """Put criteria together that have one cause, so that it is said once."""
-    groups: list[list[Scored]] = []
+def _by_cause(found: list[Scored], language: Language) -> list[list[Scored]]:
+    """Put criteria together of which the same is said, so that it is said once."""
+    groups: dict[tuple[str, ...], list[Scored]] = {}
     for scored in found:
-        finding = scored.finding
-        same = (g for g in groups if (g[0].finding.message, g[0].finding.hint) == (finding.message, finding.hint))
-        group = next(same, None)
-        if group is None:
-            groups.append([scored])
-        else:
-            group.append(scored)
-    return groups
+        said = tuple(feedback.text(one, language) for one in (scored.finding.message, scored.finding.hint) if one)
+        groups.setdefault(said, []).append(scored)
+    return list(groups.values())
 
 
 def _gain(group: list[Scored]) -> float:

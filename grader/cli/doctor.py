@@ -59,8 +59,10 @@ def _check(finding: Finding, language: Language) -> dict[str, Any]:
 def _tell(found: tuple[Finding, ...], *, ready: bool, language: Language) -> None:
     column = max(width(finding.check) for finding in found)
     for finding in found:
-        out(f"  {mark(finding.verdict)} {pad(finding.check, column)}  {feedback.text(finding.message, language)}")
+        indent = " " * (column + 6)
+        name = f"  {mark(finding.verdict)} {pad(finding.check, column)}  "
+        out(wrap(feedback.text(finding.message, language), indent, first=name))
         if finding.hint:
-            out(wrap(feedback.text(finding.hint, language), " " * (column + 6)))
+            out(wrap(feedback.text(finding.hint, language), indent))
     out()
     out(say("ready", language) if ready else say("not-ready", language, mark=symbol("✗")), bold=True)

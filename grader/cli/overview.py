@@ -45,5 +45,9 @@ def _verdicts(grade: Grade, language: Language) -> str:
         verdict: [scored.criterion.id for scored in grade.scored if scored.finding.verdict is verdict]
         for verdict in _TOLD
     }
-    told = [f"{say(f'verdict.{verdict}', language)}: {', '.join(names)}" for verdict, names in ids.items() if names]
-    return "; ".join(told) or say("verdict.pass", language)
+    told = [
+        say("told", language, what=say(f"verdict.{verdict}", language), names=", ".join(names))
+        for verdict, names in ids.items()
+        if names
+    ]
+    return say("then", language).join(told) or say("verdict.pass", language)

@@ -41,7 +41,7 @@ def command() -> None:
     """Show or validate a rubric."""
 
 
-@command.command(epilog=_SHOW_HELP)
+@command.command(short_help="Print a rubric's criteria and limits.", epilog=_SHOW_HELP)
 @_name
 @options.lang
 @click.option("--format", "format", type=click.Choice(["text", "toml", "json"]), default="text", show_default=True)
@@ -60,7 +60,7 @@ def show(name: str, language: Language, format: str) -> None:
         _tell(rubric, language)
 
 
-@command.command(epilog=_VALIDATE_HELP)
+@command.command(short_help="Check a rubric, and list every mistake.", epilog=_VALIDATE_HELP)
 @_name
 def validate(name: str) -> None:
     """Check a rubric; every mistake is listed with its place, and the exit code is 2."""

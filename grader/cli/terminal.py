@@ -103,16 +103,18 @@ def clip(text: str, columns: int) -> str:
     return feedback.cut(text, columns)
 
 
-def wrap(text: str, indent: str) -> str:
+def wrap(text: str, indent: str, *, first: str = "") -> str:
     """The text on lines that fit the terminal, each indented; it breaks at spaces and beside wide characters.
 
+    `first` stands in place of the first line's indent.
     No line begins with a sign that closes or ends with one that opens, and `lr = 0.1` stays together.
     """
-    lines = [indent]
+    begun = (indent, first)
+    lines = [first or indent]
     for piece in _PIECE.findall(text):
-        if width(lines[-1] + piece.rstrip()) > columns() and lines[-1] != indent:
+        if width(lines[-1] + piece.rstrip()) > columns() and lines[-1] not in begun:
             lines.append(indent)
-        if piece.strip() or lines[-1] != indent:
+        if piece.strip() or lines[-1] not in begun:
             lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)
 
