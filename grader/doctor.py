@@ -39,7 +39,16 @@ for word, tries in (
     print(word)
 """
 _GREED = "data = [bytearray(2**20) for _ in range(1024)]; print('memory')"
-_GREEDY_FAMILY = "import os, time; os.fork(); os.fork(); data = bytearray(160 << 20); time.sleep(1); print('memory')"
+_GREEDY_FAMILY = """
+import contextlib, os, time
+os.fork(), os.fork()
+data = bytearray(160 << 20)
+time.sleep(1)
+print("memory", flush=True)
+with contextlib.suppress(ChildProcessError):  # the first one ends the jail, and with it the others
+    while True:
+        os.wait()
+"""
 _MEMORY_MB = 256
 
 
