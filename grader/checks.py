@@ -100,7 +100,7 @@ def _notebook_unread(name: str, evidence: Evidence) -> Finding | None:
 
 
 def notebook_runs(case: Case) -> Finding:
-    """The notebook runs from top to bottom; each cell that fails costs its share."""
+    """The notebook runs from top to bottom; each cell that fails costs its share, but for what the machine lacks."""
     run = _run(case)
     if run.problem:
         return _finding("notebook-runs", Verdict.REVIEW, run.problem)
@@ -109,24 +109,19 @@ def notebook_runs(case: Case) -> Finding:
     stopped = [cell for cell in run.cells if cell.status != "ok"]
     if not stopped:
         return _finding("notebook-runs", Verdict.PASS, message("runs.all", cells=len(run.cells)))
-    first = stopped[0]
-    what = message(f"runs.{first.status}", cell=first.index, error=first.error or "", seconds=round(first.seconds, 1))
+    own = [cell for cell in stopped if not cell.environment and cell.status != "not-run"]
+    first = own[0] if own else stopped[0]
     where = Where(cell=first.index, line=first.line)
-    details = tuple(
-        message(f"runs.{c.status}", cell=c.index, error=c.error or "", seconds=round(c.seconds, 1))
-        for c in stopped[1:6]
-    )
-    if all(cell.environment or cell.status == "not-run" for cell in stopped):
-        return _finding(
-            "notebook-runs",
-            Verdict.REVIEW,
-            message("runs.environment", cell=first.index, error=first.error or ""),
-            where=where,
-        )
-    credit = 1 - len(stopped) / len(run.cells)
-    return _judged(
-        "notebook-runs", credit, what, where=where, hint=message(f"runs.hint-{first.status}"), details=details
-    )
+    if not own:
+        what = message("runs.environment", cell=first.index, error=first.error or "")
+        return _finding("notebook-runs", Verdict.REVIEW, what, where=where)
+    credit = 1 - len(own) / len(run.cells)
+    hint, details = message(f"runs.hint-{first.status}"), tuple(_how_it_stopped(cell) for cell in own[1:6])
+    return _judged("notebook-runs", credit, _how_it_stopped(first), where=where, hint=hint, details=details)
+
+
+def _how_it_stopped(cell: CellRun) -> Message:
+    return message(f"runs.{cell.status}", cell=cell.index, error=cell.error or "", seconds=round(cell.seconds, 1))
 
 
 def updates_match(case: Case, *, minimum: Count = 1) -> Finding:

@@ -251,11 +251,11 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
 
 def _with_reaches(matches: Sequence[Match], theirs: Notebook, base: Notebook) -> tuple[Match, ...]:
     """Note beside a run that is right which cells before it could have put its numbers there without training."""
-    from grader import kernel
+    from grader import notebook
 
     known = {cell.source for cell in base.cells}
     cells = [cell for cell in theirs.cells if cell.kind == "code" and cell.source not in known]
-    found = {cell.index: words for cell in cells if (words := kernel.reaches(cell.source))}
+    found = {cell.index: words for cell in cells if (words := notebook.reaches(cell.source))}
     return tuple(
         replace(match, notes=(*match.notes, *_reaching(match, found))) if match.verdict == "matches" else match
         for match in matches
@@ -264,7 +264,7 @@ def _with_reaches(matches: Sequence[Match], theirs: Notebook, base: Notebook) ->
 
 def _reaching(match: Match, found: Mapping[int, Sequence[str]]) -> tuple[Message, ...]:
     return tuple(
-        message("kernel.reaches", cell=cell, words=", ".join(words))
+        message("notebook.reaches", cell=cell, words=", ".join(words))
         for cell, words in found.items()
         if cell <= match.cell
     )

@@ -145,6 +145,15 @@ def test_what_this_machine_lacks_is_not_the_students_mistake() -> None:
     assert judge("notebook-runs", _runs("ok", "error", environment=True)).verdict is Verdict.REVIEW
 
 
+def test_beside_a_mistake_what_the_machine_lacks_costs_nothing() -> None:
+    failed = [CellRun(index=i, status="error", error="E", environment=i < 4) for i in (2, 3, 4)]
+    finding = judge("notebook-runs", _case(run=replace(RUN, cells=(CellRun(index=1, status="ok"), *failed))))
+
+    assert (finding.verdict, finding.credit) == (Verdict.PARTIAL, 0.75)
+    assert finding.where is not None
+    assert finding.where.cell == 4
+
+
 def test_a_notebook_without_code_is_no_pass() -> None:
     finding = judge("notebook-runs", _runs())
 

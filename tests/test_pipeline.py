@@ -289,8 +289,8 @@ def test_where_a_cell_reaches_past_itself_a_right_run_says_so_and_loses_nothing(
         for name, first in (("reaching", source), ("plain", "pass"))
     )
 
-    assert [note.parameters["cell"] for note in reaching.matches[0].notes if note.id == "kernel.reaches"] == [1]
-    assert [note for note in plain.matches[0].notes if note.id == "kernel.reaches"] == []
+    assert [note.parameters["cell"] for note in reaching.matches[0].notes if note.id == "notebook.reaches"] == [1]
+    assert [note for note in plain.matches[0].notes if note.id == "notebook.reaches"] == []
     assert grade(reaching, rubric).points == grade(plain, rubric).points
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.kernel import reaches
+from grader.notebook import reaches
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,20 @@
 
 from grader.notebook.changes import changes, own_prose, prose
 from grader.notebook.constants import declared
+from grader.notebook.reach import reaches
 from grader.notebook.reading import UnreadableError, parse, read
 from grader.notebook.recording import recording
 from grader.notebook.source import runnable
 
-__all__ = ["UnreadableError", "changes", "declared", "own_prose", "parse", "prose", "read", "recording", "runnable"]
+__all__ = [
+    "UnreadableError",
+    "changes",
+    "declared",
+    "own_prose",
+    "parse",
+    "prose",
+    "reaches",
+    "read",
+    "recording",
+    "runnable",
+]
