@@ -21,6 +21,7 @@ from grader.verify.identify import (
     Fit,
     Rate,
     at_full_length,
+    begins_sharp,
     first,
     is_sharp,
     measure,
@@ -738,8 +739,7 @@ def _agreeing(
                 judged = at_full_length(case.history, whole, judged, case.said, size)
             elif case.history.length <= PREFIX:
                 judged = judged._replace(worst=0.0)  # the screened rates were asked of every step
-            direction = judged.form.direction(g if whole is None else whole)
-            sharp = is_sharp(case.history, direction, judged.lr, case.gradient)
+            sharp = begins_sharp(begun.history, g, judged, begun.gradient)
             if sharp and judged.worst <= bounds.ROUNDING and (several or len(judged.rates) == 1):
                 yield judged.form, judged.rates
                 break

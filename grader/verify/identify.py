@@ -73,8 +73,7 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
     for fit in screen(short, g, forms(said, size), said, size):
         if decided and fit.declared and len(fit.rates) == 1:
             judged = at_full_length(history, gradient, fit, said, size)
-            direction = judged.form.direction(gradient)
-            if judged.worst <= bounds.MATCHES and is_sharp(history, direction, judged.lr, gradient):
+            if judged.worst <= bounds.MATCHES and begins_sharp(history, gradient, judged, gradient):
                 return [judged]
         survivors.append(fit)
     fits = _judge(history, gradient, survivors, said, size)
@@ -118,6 +117,12 @@ def is_sharp(history: Steps, direction: Direction, lr: Floats, gradient: Gradien
     sharp = told & (np.abs(lr) * direction.error <= 0.01 * np.abs(history.d))
     enough = np.minimum(np.count_nonzero(told, axis=1), SHARP)
     return bool(np.all(2 * np.count_nonzero(sharp, axis=1) >= enough))
+
+
+def begins_sharp(history: Steps, used: Gradient, fit: Fit, correct: Gradient) -> bool:
+    """Whether the first steps are far larger than their bound, with the gradients that were `used`."""
+    short, g = bounds.prefix(history, PREFIX), first(used, PREFIX)
+    return is_sharp(short, fit.form.direction(g), fit.lr, first(correct, PREFIX))
 
 
 def _told(history: Steps, gradient: Gradient) -> NDArray[np.bool_]:
@@ -176,7 +181,7 @@ def _judge(history: Steps, gradient: Gradient, survivors: Sequence[Fit], said: S
         if passed and history.length > PREFIX and passed[-1].worst <= bounds.MATCHES:
             break
         judged = at_full_length(history, gradient, fit, said, size)
-        if judged.worst <= bounds.ROUNDING and is_sharp(history, judged.form.direction(gradient), judged.lr, gradient):
+        if judged.worst <= bounds.ROUNDING and begins_sharp(history, gradient, judged, gradient):
             passed.append(judged)
     return passed
 

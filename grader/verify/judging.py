@@ -144,7 +144,7 @@ def _trimmed(path: Path) -> tuple[Path, tuple[Message, ...]]:
     """Leave out the zeros at the end of an array that was made too long."""
     moved = np.flatnonzero(np.any(path.theta != 0, axis=0))
     count = path.theta.shape[1] - 1 - int(moved[-1]) if len(moved) else 0
-    if count < 2:
+    if count == 0:
         return path, ()
     return path._replace(theta=path.theta[:, :-count]), (message("verify.unused-end", count=count),)
 
