@@ -12,6 +12,7 @@ is counted apart as "identical".
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -1667,24 +1668,34 @@ def outcome(match: Match | None) -> tuple[str, str]:
     return match.verdict, match.diagnosis.id if match.diagnosis else str(match.rule)
 
 
-def rows(kinds: dict[str, Kind], *, draws: int, seed: int) -> Iterator[Row]:
-    """Draw every kind and judge it."""
-    for number, (name, kind) in enumerate(kinds.items()):
-        verdicts: Counter[str] = Counter()
-        wrong: Counter[str] = Counter()
-        named, spent = 0, 0.0
-        for draw in range(draws):
-            made = kind(np.random.default_rng([seed, number, draw]))
-            begun = time.process_time()
-            match = judge(made)
-            spent += time.process_time() - begun
-            verdict, said = outcome(match)
-            if match and name in MISTAKES and verdict == "matches" and is_a_correct_run(made, match):
-                verdict = "identical"
-            verdicts[verdict] += 1
-            named += said in made.right
-            wrong[said] += said not in made.right and verdict != "identical"
-        yield Row(name, verdicts, named, +wrong, spent / draws)
+def rows(kinds: dict[str, Kind], *, draws: int, seed: int, jobs: int = 1) -> Iterator[Row]:
+    """Draw every kind and judge it; several at once give the same rows."""
+    tasks = [(name, number, draws, seed) for number, name in enumerate(kinds)]
+    if jobs == 1:
+        yield from map(drawn, tasks)
+        return
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        yield from pool.imap(drawn, tasks)
+
+
+def drawn(task: tuple[str, int, int, int]) -> Row:
+    """One kind, drawn from the seed and its place among the others."""
+    name, number, draws, seed = task
+    verdicts: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    named, spent = 0, 0.0
+    for draw in range(draws):
+        made = (CORRECT | MISTAKES)[name](np.random.default_rng([seed, number, draw]))
+        begun = time.process_time()
+        match = judge(made)
+        spent += time.process_time() - begun
+        verdict, said = outcome(match)
+        if match and name in MISTAKES and verdict == "matches" and is_a_correct_run(made, match):
+            verdict = "identical"
+        verdicts[verdict] += 1
+        named += said in made.right
+        wrong[said] += said not in made.right and verdict != "identical"
+    return Row(name, verdicts, named, +wrong, spent / draws)
 
 
 def line(row: Row, *, draws: int) -> str:
@@ -1714,13 +1725,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="kinds at once")
     parser.add_argument("--only", default="", help="kinds whose name contains this")
     options = parser.parse_args()
     for title, kinds in (("Correct runs", CORRECT), ("Mistakes and fakes", MISTAKES)):
         chosen = {name: kind for name, kind in kinds.items() if options.only in name} if options.only else kinds
         print(f"\n{title}\n\n{'kind':52} {'verdicts':44} right    ms  otherwise called", flush=True)
         found = []
-        for row in rows(chosen, draws=options.draws, seed=options.seed):
+        for row in rows(chosen, draws=options.draws, seed=options.seed, jobs=options.jobs):
             found.append(row)
             print(line(row, draws=options.draws), flush=True)
         print(summary(found))

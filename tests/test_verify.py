@@ -313,6 +313,86 @@ def test_one_edited_point_is_found_where_it_is() -> None:
     assert (match.diagnosis.id, match.diagnosis.parameters["step"]) == ("bug.edited-point", 120)
 
 
+def test_a_direction_that_is_all_rounding_explains_no_step() -> None:
+    """On standardised data the intercept's gradient is rounding, and once explained every step of the slope."""
+    x, y = (X - X.mean()) / X.std(), (Y - Y.mean()) / Y.std()
+    s, theta = np.ones(2), [np.zeros(2)]
+    for _ in range(60):
+        g = _summed(theta[-1], x, y)
+        theta.append(theta[-1] - 0.03 * g / np.sqrt(s))
+        s = s + g**2
+    data = [Series(cell=2, name="x_data", values=x), Series(cell=2, name="y_data", values=y)]
+
+    match = only([*data, *notebook(np.array(theta).T, data=False)], said(lr=0.03))
+
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "bug.adagrad-late"
+
+
+def test_one_unused_place_at_the_end_of_an_array_is_left_out() -> None:
+    theta = np.concatenate([path(optimizers.sgd, lr=1e-7), np.zeros((2, 1))], axis=1)
+
+    match = only(notebook(theta), said(lr=1e-7))
+
+    assert (match.verdict, [note.id for note in match.notes]) == ("matches", ["verify.unused-end"])
+
+
+def test_accumulators_that_are_kept_beside_a_run_are_no_run() -> None:
+    theta = path(optimizers.adagrad, lr=1.0)
+    squares = line_fit.gradient(theta[:, :-1]) ** 2
+    kept = [Series(cell=4, name=f"g2_{name}", values=row) for name, row in zip("bw", squares, strict=True)]
+
+    match = only(notebook(theta, *kept), said(lr=1.0))
+
+    assert (match.verdict, match.names) == ("matches", ("b_history", "w_history"))
+
+
+def test_a_start_that_the_names_hold_only_after_the_run_is_not_put_before_it() -> None:
+    """The kernel tells b and w as they are at the end; from the minimum every first step was explained."""
+    theta = path(optimizers.sgd, lr=1e-7)
+    theta[0, 1:] += 0.01
+    last = said(lr=1e-7, b=theta[0, -1], w=theta[1, -1])
+
+    match = only(notebook(theta), last)
+
+    assert match.verdict != "matches"
+    assert "verify.first-state-missing" not in [note.id for note in match.notes]
+
+
+def test_adam_with_the_stated_decay_rates_in_each_others_place_is_left_to_a_person() -> None:
+    theta = path(optimizers.adam, lr=0.1, beta1=0.999, beta2=0.9)
+
+    match = only(notebook(theta), said(lr=0.1, beta1=0.9, beta2=0.999))
+
+    assert match.verdict == "review"
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "bug.adam-betas-swapped"
+
+
+def test_rates_by_parameter_that_the_cell_does_not_state_are_left_to_a_person() -> None:
+    theta = path(optimizers.sgd, lr=np.array([1e-4, 1e-7]))
+
+    match = only(notebook(theta), said(lr=0.5))
+
+    assert match.verdict == "review"
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "bug.rates-unstated"
+
+
+def test_one_number_is_not_the_rate_and_the_decay_at_once() -> None:
+    """A stale gradient on standardised data is a heavy ball whose two numbers are the one that is stated."""
+    x, y = (X - X.mean()) / X.std(), (Y - Y.mean()) / Y.std()
+    theta, kept = [np.array([1.0, -0.5])], np.zeros(2)
+    for _ in range(60):
+        theta.append(theta[-1] - 0.37 * kept)
+        kept = _summed(theta[-2], x, y) / (2 * len(x))
+    data = [Series(cell=2, name="x_data", values=x), Series(cell=2, name="y_data", values=y)]
+
+    match = only([*data, *notebook(np.array(theta).T, data=False)], said(alpha=0.37))
+
+    assert match.verdict != "matches"
+
+
 def test_a_rate_that_the_cell_contradicts_is_left_to_a_person() -> None:
     match = only(notebook(path(optimizers.adagrad, lr=1.0)), said(lr=0.1))
 

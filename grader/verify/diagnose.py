@@ -28,6 +28,7 @@ from grader.verify.identify import (
     open_eps,
     read_rates,
     telling_steps,
+    twice_used,
 )
 
 if TYPE_CHECKING:
@@ -475,9 +476,9 @@ def _scheduled(case: Case) -> Diagnosis | None:
     for form, rates in _rates_by_step(case):
         value = (rates.low + rates.high) / 2
         fit = Fit(form, (Rate(float(value[0]), float(value[0]), None, declared=False),), 0.0, None)
-        falls = value[-1] < value[0]
+        falls = rates.high[-1] < rates.low[0]
         law = next((name for name, law in LAWS.items() if falls and rates.keeps(law)), None)
-        law = law or ("steps" if _levels(rates) <= MOST_LEVELS else None)
+        law = law or ("steps" if 1 < _levels(rates) <= MOST_LEVELS else None)
         if law:
             note = message("verify.rate-schedule", law=law, first=float(value[0]), last=float(value[-1]))
             return Diagnosis("matches", note, (fit,))
@@ -487,6 +488,8 @@ def _scheduled(case: Case) -> Diagnosis | None:
 def _varying_rate(case: Case) -> Diagnosis | None:
     """Every step goes along the rule's direction, each with a rate of its own: a person looks."""
     for form, rates in _rates_by_step(case):
+        if _levels(rates) == 1:
+            continue
         size = np.linalg.norm(case.gradient.g[:, rates.step.astype(int)], axis=0)
         if np.max(rates.low * size) <= np.min(rates.high * size):  # the same length in every step
             return told(case, "bug.normalised-gradient", _meant(case, form), verdict="review")
@@ -730,7 +733,7 @@ def _agreeing(
         return
     for form in forms:
         for opened, rates in _screened(begun.history, g, form, case.said, size):
-            if len(rates) > 1 and not several:
+            if (len(rates) > 1 and not several) or any(twice_used(rate, opened, case.said) for rate in rates):
                 continue
             if case.history.length > PREFIX and whole is None:
                 whole = change(_recorded(case)) if change else case.gradient

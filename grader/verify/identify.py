@@ -146,11 +146,11 @@ def screen(history: Steps, gradient: Gradient, tried: Iterable[Form], said: Said
     for form in tried:
         direction = form.direction(gradient)
         rates = read_rates(history, direction, form, said, size)
-        if rates is not None and all(rate.value > 0 and not _twice_used(rate, form, said) for rate in rates):
+        if rates is not None and all(rate.value > 0 and not twice_used(rate, form, said) for rate in rates):
             yield Fit(form, rates, np.inf, 0)
 
 
-def _twice_used(rate: Rate, form: Form, said: Said) -> bool:
+def twice_used(rate: Rate, form: Form, said: Said) -> bool:
     """Whether one stated number would have to be the learning rate and the decay rate at once."""
     return rate.declared and rate.stated in form.hyper.values() and said.times(rate.stated) == 1
 
