@@ -104,8 +104,12 @@ def _trouble(fact: dict[str, Any]) -> str:
 def _runs(fact: dict[str, Any]) -> str:
     if not fact["runs"]:
         return "none"
-    found = Counter(f"{' '.join(r['names'])} {r['rule'] or '?'} {r['verdict']}" for r in fact["runs"])
+    found = Counter(f"{_names(r['names'])} {r['rule'] or '?'} {r['verdict']}" for r in fact["runs"])
     return "; ".join(f"{run} ×{n}" if n > 1 else run for run, n in found.items())
+
+
+def _names(names: list[str]) -> str:
+    return " ".join(names if len(names) <= 4 else [*names[:2], f"… ({len(names)})"])
 
 
 if __name__ == "__main__":
