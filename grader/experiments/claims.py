@@ -322,7 +322,7 @@ def _against(trial: Trial, effect: Said, comparisons: tuple[Comparison, ...]) ->
     state = trial.run.effect if trial.run else None
     match effect:
         case "diverges":
-            return "agrees" if state == "diverging" else "contradicts" if state == "converged" else "not-judged"
+            return "agrees" if state == "diverging" else "not-judged" if state == "oscillating" else "contradicts"
         case "oscillates":
             return "agrees" if state in ("oscillating", "diverging") else "not-judged"
         case "converges":
