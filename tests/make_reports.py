@@ -369,14 +369,14 @@ def _blocks(text: str) -> bytes:
     return raw([content], fonts=b"/F2 100 0 R", extra=[font, block, _mapped({c: chr(c) for c in codes})])
 
 
-def typed_on() -> bytes:
+def typed_on(*, flags: int = 4, under: bytes = b"") -> bytes:
     """A report whose text was typed on an empty page with a PDF viewer, as boxes of text."""
     said = shown(
         " ".join(text for title, texts in essay("en", numbered=False, each=1) for text in [f"{title}.", *texts])
     )
     box = b"/Type /XObject /Subtype /Form /BBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >>"
-    note = b"<< /Type /Annot /Subtype /FreeText /Rect [0 0 595 842] /F 4 /DA (/F1 11 Tf 0 g) /AP << /N 101 0 R >> >>"
-    return raw([b""], page=b"/Annots [100 0 R]", extra=[note, _streamed(said, box)])
+    note = b"<< /Type /Annot /Subtype /FreeText /Rect [0 0 595 842] /F %d /DA (/F1 11 Tf 0 g) /AP << /N 101 0 R >> >>"
+    return raw([under], page=b"/Annots [100 0 R]", extra=[note % flags, _streamed(said, box)])
 
 
 def _hidden(kind: str) -> bytes:
@@ -696,6 +696,7 @@ FILES: dict[str, Callable[[], bytes]] = {
         [b"1 0.2 0.2 rg 0 0 595 842 re f 0 0.5 0.1 rg\n" + shown(" ".join(essay("en", each=1)[0][1]))]
     ),
     "hidden-beside-letters": beside_letters,
+    "typed-on-and-not-shown": lambda: typed_on(flags=32, under=shown(TALK, at=(60, 200))),
 } | {
     f"hidden-{kind}": (lambda kind=kind: _hidden(kind))
     for kind in (

@@ -105,9 +105,7 @@ def with_pdfium(path: str) -> Json:
 def _as_shown(document: Any, number: int, raw: Any) -> Any:
     """A page with the text that annotations and form fields lay on it, and without what only claims to be its text."""
     page = document[number]
-    kinds = {getattr(raw, f"FPDF_ANNOT_{kind}") for kind in LAID_ON}
-    count = min(raw.FPDFPage_GetAnnotCount(page.raw), OBJECTS_READ)
-    if any(_annotation(page, index, raw) in kinds for index in range(count)):
+    if _laid_on(page, raw):
         raw.FPDFPage_Flatten(page.raw, raw.FLAT_NORMALDISPLAY)
         page = document[number]
     for thing, _ in _walk(page, raw):
@@ -118,12 +116,21 @@ def _as_shown(document: Any, number: int, raw: Any) -> Any:
     return page
 
 
-def _annotation(page: Any, index: int, raw: Any) -> int:
-    found = raw.FPDFPage_GetAnnot(page.raw, index)
-    kind = int(raw.FPDFAnnot_GetSubtype(found)) if found else 0
-    if found:
+def _laid_on(page: Any, raw: Any) -> bool:
+    """Say whether annotations lay text on a page; those that are not shown on a screen are taken away."""
+    kinds = {getattr(raw, f"FPDF_ANNOT_{kind}") for kind in LAID_ON}
+    unseen = raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW
+    any_laid = False
+    for index in reversed(range(min(raw.FPDFPage_GetAnnotCount(page.raw), OBJECTS_READ))):
+        found = raw.FPDFPage_GetAnnot(page.raw, index)
+        if not found:
+            continue
+        kind, hidden = raw.FPDFAnnot_GetSubtype(found), raw.FPDFAnnot_GetFlags(found) & unseen
         raw.FPDFPage_CloseAnnot(found)
-    return kind
+        any_laid |= kind in kinds and not hidden
+        if hidden:
+            raw.FPDFPage_RemoveAnnot(page.raw, index)
+    return any_laid
 
 
 def _pdfium_sheet(page: Any, number: int, raw: Any) -> Json:
