@@ -35,6 +35,9 @@ class GraderError(Exception):
         super().__init__(message)
         self.message, self.where, self.hint = message, where, hint
 
+    def __str__(self) -> str:
+        return f"{self.message} ({' '.join(self.where.split())})" if self.where else self.message
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_grader_error, (self.message, self.where, self.hint))
 
@@ -385,6 +388,11 @@ class Fault(Record, frozen=True, kw_only=True):
 
     stage: str
     traceback: str
+
+    @property
+    def reason(self) -> str:
+        """The last line of the traceback, which names the error."""
+        return (self.traceback.strip().splitlines() or [""])[-1].strip()
 
 
 class Evidence(Record, frozen=True, kw_only=True):

@@ -366,7 +366,7 @@ def base_matches(gather: Gather, *, isolation: Isolation) -> tuple[Match, ...]:
 
 def _why_it_stopped(evidence: Evidence) -> str:
     if evidence.fault or evidence.run is None:
-        return evidence.fault.traceback if evidence.fault else "it was not run"
+        return evidence.fault.reason if evidence.fault else "it was not run"
     stopped = [cell for cell in evidence.run.cells if cell.status != "ok"]
     return ", ".join(f"cell {cell.index}: {cell.error or cell.status}" for cell in stopped)
 

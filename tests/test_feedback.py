@@ -333,11 +333,11 @@ def test_the_foot_says_how_it_was_checked_and_how_to_ask_again() -> None:
     [
         (perfect, "en", "Everything that was asked for is there."),
         (adagrad_without_root, "en", "7 of 11 parts passed."),
-        (diverging, "en", "A person will look at this: 15 points are not decided yet. No points are lost."),
-        (all_review, "zh-TW", "有 100 分尚未決定，會由助教確認，沒有被扣分。"),
+        (diverging, "en", "A person will look at this: 15 points are not decided yet, and not lost."),
+        (all_review, "zh-TW", "有 100 分尚未決定，會由助教確認，這部分沒有被扣分。"),
         (fault, "en", "The grader itself broke while it read this submission. That is not your mistake."),
         (fault, "zh-TW", "不是你的錯。100 分等待助教處理，沒有被扣分。"),
-        (self_check, "en", "70 points are not decided yet."),
+        (self_check, "en", "70 points are not decided yet, and not lost."),
     ],
 )
 def test_the_state_is_said_in_words(make: Callable[[], Sample], language: Language, said: str) -> None:

@@ -58,9 +58,8 @@ def say(id: str, language: Language, **parameters: Scalar) -> str:
 
 
 def why(fault: Fault) -> str:
-    """The last line of a fault's traceback, which names the error."""
-    lines = fault.traceback.strip().splitlines()
-    return f"{fault.stage}: {lines[-1].strip()}" if lines else fault.stage
+    """Where the grader broke, and by which error."""
+    return f"{fault.stage}: {fault.reason}" if fault.reason else fault.stage
 
 
 def mark(verdict: Verdict) -> str:
