@@ -5,7 +5,7 @@ formulas, and questions about what is often misunderstood. The rules here are th
 
 * a sentence belongs to the topic of its section and to the one that its paragraph begins with,
   else to the one it names, else to the one named last;
-* a sentence that names three topics, or strings keywords together, is a list and counts for none;
+* a sentence that names three topics is a list and counts for none; of one that strings keywords together, clauses do;
 * after the references nothing counts;
 * missing is not certain where the mechanism is told without a name: a heading may be a picture, or misspelled;
 * covered = the mechanism, at least two other concepts, and enough words; anything less is for a person.
@@ -37,7 +37,7 @@ OTHER_CONCEPTS = 2  # besides the mechanism
 LEAST_UNITS = 22.0  # an English word is one, a Chinese character 0.6
 LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where no concept is known
 LIST_TOPICS = 3
-CLAUSE_UNITS = 9.0  # a part this long says something, whatever short ones follow it
+CLAUSE_UNITS = 9.0  # a part of a list this long says something, whatever short ones stand beside it
 SENTENCE_LETTERS = 400
 REFERENCES_LETTERS = 24
 LEAD_LETTERS = 8  # before the name: "The ", a number, a bullet
@@ -554,17 +554,26 @@ def listing(folded: str) -> bool:
     """
     parts = [part.strip() for part in _PART.split(folded) if part.strip() and "=" not in part]
     han, words = len(_HAN.findall(folded)), len(re.findall(r"[a-z]+", folded))
-    units = sorted(_units(part) for part in parts)
-    if len(parts) >= 5 and units[len(parts) // 2] <= 3.7 and units[-1] < CLAUSE_UNITS:
-        glued = (
-            len(_CHINESE_GLUE.findall(folded)) / max(han, 1)
-            if han > words
-            else len(_ENGLISH_GLUE.findall(folded)) / max(words, 1)
-        )
-        return glued < 0.2
+    if len(parts) >= 5 and sorted(_units(part) for part in parts)[len(parts) // 2] <= 3.7:
+        return _glued(" ".join(part for part in parts if _units(part) < CLAUSE_UNITS)) < 0.2
     if han > words:
         return han >= 16 and len(_CHINESE_GLUE.findall(folded)) < 0.04 * han
     return words >= 9 and len(_ENGLISH_GLUE.findall(folded)) < 0.1 * words and "=" not in folded
+
+
+def _glued(folded: str) -> float:
+    """The share of small words that hold a sentence together."""
+    han, words = len(_HAN.findall(folded)), len(re.findall(r"[a-z]+", folded))
+    if han > words:
+        return len(_CHINESE_GLUE.findall(folded)) / han
+    return len(_ENGLISH_GLUE.findall(folded)) / max(words, 1)
+
+
+def _long_parts(sentence: _Sentence) -> Iterator[_Sentence]:
+    """What a list says in whole clauses; its keywords count for nothing."""
+    for part in _PART.split(sentence.folded):
+        if _units(part) >= CLAUSE_UNITS and not listing(part):
+            yield msgspec.structs.replace(sentence, folded=part)
 
 
 def _units(text: str) -> float:
@@ -617,9 +626,9 @@ def _attributed(lines: Sequence[Line], matcher: _Matcher) -> tuple[dict[str, _Sa
             lead, current = None, sentence.section if sentence.resets else current
             continue
         lead = matcher.leads(sentence.folded) if sentence.opens else lead
-        if len(names) >= LIST_TOPICS or listing(sentence.folded):
+        if len(names) >= LIST_TOPICS:
             continue
-        for clause in matcher.clauses(sentence):
+        for clause in matcher.clauses(sentence) if not listing(sentence.folded) else _long_parts(sentence):
             names = matcher.named(clause.folded)
             about = _about(names, matcher.turned(clause.folded), section=clause.section, lead=lead, current=current)
             if not names and not clause.section:

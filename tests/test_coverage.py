@@ -262,6 +262,40 @@ def test_repeating_a_sentence_adds_no_substance() -> None:
     assert judged(sentence * 20, "momentum").status != "covered"
 
 
+@pytest.mark.parametrize(
+    ("topic", "text"),
+    [
+        (
+            "adagrad",
+            (
+                "# Adagrad\nsquared gradients, root, learning rate, sparse data, accumulated sum of the squared "
+                "gradients of each single parameter, divide, decreasing, epsilon, adaptive, update of parameters"
+            ),
+        ),
+        (
+            "rmsprop",
+            (
+                "RMSprop, average, decay rate 0.9, the exponentially weighted moving average of the recent squared "
+                "gradients, root, learning rate, Hinton, non-stationary, update parameters, Adagrad problem solved, RNN"
+            ),
+        ),
+        (
+            "momentum",
+            (
+                "# Momentum\nvelocity, inertia, the accumulated velocity of all previous gradients and the step, "
+                "0.9, faster convergence, oscillation, overshoot, local minimum, update, parameter, ball, hill, plateau"
+            ),
+        ),
+        (
+            "sgd",
+            "SGD，隨機，小批次，每次隨機抽取一小批資料計算梯度並更新參數，速度快，雜訊，學習率，震盪，局部最小值，記憶體，更新，參數",
+        ),
+    ],
+)
+def test_one_clause_among_keywords_is_no_introduction(topic: str, text: str) -> None:
+    assert judged(text, topic).status in ("thin", "mentioned")
+
+
 def test_a_teacher_can_add_words() -> None:
     table = tomllib.loads((ROOT / "rubrics/gradient_descent/topics.toml").read_text(encoding="utf-8"))
     text = "# Momentum\nIt is like a skier: what was fast stays fast. The learning rate was 0.1 for me."
