@@ -7,6 +7,7 @@ A look says something only if the run agrees with it to the last bit over all of
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -478,6 +479,8 @@ def _scheduled(case: Case) -> Diagnosis | None:
         fit = Fit(form, (Rate(float(value[0]), float(value[0]), None, declared=False),), 0.0, None)
         falls = rates.high[-1] < rates.low[0]
         law = next((name for name, law in LAWS.items() if falls and rates.keeps(law)), None)
+        if law is None and np.max(rates.low) > np.min(rates.high):
+            law = next((name for name, clock in _clocks(case) if rates.timed(clock).keeps(LAWS["linear"])), None)
         law = law or ("steps" if 1 < _levels(rates) <= MOST_LEVELS else None)
         if law:
             note = message("verify.rate-schedule", law=law, first=float(value[0]), last=float(value[-1]))
@@ -533,6 +536,10 @@ class _Rates(NamedTuple):
     low: Floats
     high: Floats
 
+    def timed(self, clock: Callable[[Floats], Floats]) -> _Rates:
+        """The same rates by another clock than the count of steps."""
+        return self._replace(step=clock(self.step))
+
     def keeps(self, law: Callable[[Floats], Floats]) -> bool:
         """Whether some straight line over the steps goes through `law(rate)` in every interval."""
         with np.errstate(all="ignore"):
@@ -572,6 +579,27 @@ LAWS: dict[str, Callable[[Floats], Floats]] = {
     "exponential": np.log,
     "linear": lambda rate: rate,
 }
+
+
+def _clocks(case: Case) -> Iterator[tuple[str, Callable[[Floats], Floats]]]:
+    """What a rate may be linear in, over a period that the notebook states or the run has."""
+    periods = (int(value) for value in case.said.positive if 2 <= value <= 10 * case.history.length)
+    for n in dict.fromkeys((*periods, case.history.length)):
+        yield "cosine", partial(_cosine, period=n)
+        yield "cosine with restarts", partial(_cosine_again, period=n)
+        yield "warm-up", partial(_warm_up, period=n)
+
+
+def _cosine(t: Floats, period: int) -> Floats:
+    return np.asarray(np.cos(np.pi * t / period))
+
+
+def _cosine_again(t: Floats, period: int) -> Floats:
+    return _cosine(t % period, period)
+
+
+def _warm_up(t: Floats, period: int) -> Floats:
+    return np.asarray(np.minimum(t + 1.0, period))
 
 
 def _levels(rates: _Rates) -> int:

@@ -125,12 +125,23 @@ def rmsprop_momentum(gradient: Gradient, *, rho: float, beta: float, eps: float,
 
 
 def adam(
-    gradient: Gradient, *, beta1: float, beta2: float, eps_hat: bool = False, bias_correction: bool = True
+    gradient: Gradient,
+    *,
+    beta1: float,
+    beta2: float,
+    eps_hat: bool = False,
+    bias_correction: bool = True,
+    largest: bool = False,
 ) -> Parts:
-    """Decaying mean over the root of a decaying mean of squares, both corrected for their start at zero."""
+    """Decaying mean over the root of a decaying mean of squares, both corrected for their start at zero.
+
+    With `largest` the root is of the largest mean so far, as in AMSGrad.
+    """
     m, s = histories.adam_state(gradient.g, beta1=beta1, beta2=beta2)
     m_error = histories.decay(gradient.error + gradient.u * np.abs(gradient.g), beta1, weight=1 - beta1)
     s_error = histories.decay(square_error(gradient), beta2, weight=1 - beta2) + gradient.u / np.sqrt(1 - beta2) * s
+    if largest:
+        s, s_error = np.maximum.accumulate(s, axis=1), np.maximum.accumulate(s_error, axis=1)
     if not bias_correction:
         return Parts(Direction(m, m_error), s, s_error)
     c1, c2 = _weights_so_far(beta1, gradient.g.shape[1]), _weights_so_far(beta2, gradient.g.shape[1])
@@ -144,6 +155,12 @@ def adam(
     for rows, c in ((m, c1), (m_error, c1), (s, c2), (s_error, c2)):
         rows[:, : len(c)] /= c
     return Parts(Direction(m, m_error), s, s_error)
+
+
+def largest_corrected(gradient: Gradient, *, beta1: float, beta2: float) -> Parts:
+    """AMSGrad as optax has it: the largest of the means that are corrected already."""
+    top, s, s_error = rooted(adam(gradient, beta1=beta1, beta2=beta2))
+    return Parts(top, np.maximum.accumulate(s, axis=1), np.maximum.accumulate(s_error, axis=1))
 
 
 def _weights_so_far(beta: float, steps: int) -> Floats:
@@ -227,7 +244,9 @@ def _forms(said: Said, size: int) -> Iterator[Form]:
         yield from rmsprops(rho, size, rare=rho in (said.decays or USUAL_DECAYS[:1]))
     for beta1, beta2 in dict.fromkeys((*product(said.decays[:3], said.decays[:3]), (0.9, 0.999), (0.9, 0.99))):
         yield from adams(beta1, beta2)
-    for rho, beta in product(said.decays[:3], said.decays[:3]):
+        if beta1 < beta2:
+            yield from _amsgrads(beta1, beta2)
+    for rho, beta in product(dict.fromkeys((*said.decays[:3], 0.99, 0.9)), said.decays[:2]):
         yield from _rmsprops_with_momentum(rho, beta, said, size)
 
 
@@ -269,7 +288,7 @@ def rmsprops(rho: float, size: int, *, rare: bool) -> Iterator[Form]:
 def _rmsprops_with_momentum(rho: float, beta: float, said: Said, size: int) -> Iterator[Form]:
     make = partial(rmsprop_momentum, rho=rho, beta=beta)
     yield Form("rmsprop", {"rho": rho, "momentum": beta}, {"start": 0.0}, partial(make, eps=0.0))
-    for eps, (name, scale) in product(said.epsilons[:2], scales(size).items()):
+    for eps, (name, scale) in product(said.epsilons[:1] or USUAL_EPSILONS[:1], scales(size).items()):
         hyper = {"rho": rho, "momentum": beta, "eps": eps}
         for place, power in (("outside", 1), ("inside", 2)):
             convention: dict[str, Scalar] = {"start": 0.0, "eps": place, "loss": name}
@@ -285,3 +304,12 @@ def adams(beta1: float, beta2: float) -> tuple[Form, ...]:
         Form("adam", hyper, {"eps": "hat"}, partial(make, eps_hat=True)),
         Form("adam", hyper, {"bias": "uncorrected"}, partial(make, bias_correction=False)),
     )
+
+
+def _amsgrads(beta1: float, beta2: float) -> Iterator[Form]:
+    """Adam that divides by the largest mean of squares so far, however it is corrected."""
+    hyper, make = {"beta1": beta1, "beta2": beta2}, partial(adam, beta1=beta1, beta2=beta2, largest=True)
+    yield Form("adam", hyper, {"root": "largest"}, make)
+    yield Form("adam", hyper, {"root": "largest", "bias": "uncorrected"}, partial(make, bias_correction=False))
+    corrected = partial(largest_corrected, beta1=beta1, beta2=beta2)
+    yield Form("adam", hyper, {"root": "largest corrected"}, corrected)
