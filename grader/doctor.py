@@ -119,6 +119,8 @@ def _isolation() -> tuple[Isolation | None, str]:
         return sandbox.probe(), "; ".join(sandbox.obstacles())
     except GraderError as error:
         return None, error.message
+    except OSError as error:  # a full disk is a finding of its own, and the jail's reason
+        return None, error.strerror or str(error)
 
 
 def _escapes(isolation: Isolation) -> tuple[str, ...]:

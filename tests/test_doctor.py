@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import subprocess
@@ -156,3 +157,15 @@ def test_every_finding_has_a_sentence(language: str) -> None:
         for finding in findings(machine):
             for said in (finding.message, finding.hint):
                 assert said is None or said.id not in feedback.text(said, language)  # type: ignore[arg-type] # a language
+
+
+def test_a_full_disk_is_told_as_the_reason_why_there_is_no_jail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def probe() -> Isolation:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sandbox, "probe", probe)
+
+    found = {finding.check: finding for finding in doctor.findings(doctor.machine())}
+
+    assert found["isolation"].verdict is Verdict.FAIL
+    assert found["isolation"].message.parameters["why"] == "No space left on device"
