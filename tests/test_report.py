@@ -22,9 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_reports import TALK, essay, raw, shown, written
 
-from grader import coverage as coverage_module
 from grader import sandbox
-from grader.coverage import coverage, topics
+from grader.coverage import coverage, lexicon, sentences, topics
 from grader.doctor import _has_cjk_fonts as machine_has_chinese_fonts
 from grader.model import Isolation, Limits, Problem, ReportFacts
 from grader.report import gather, pictures, read, text
@@ -573,6 +572,6 @@ def test_words_on_top_of_other_words_are_told_but_not_a_word_drawn_twice() -> No
     assert overlapping([over, bold]) == frozenset()
 
 
-@pytest.mark.parametrize("module", [coverage_module, gather, ink_module, lines_module, pictures, text])
+@pytest.mark.parametrize("module", [lexicon, sentences, gather, ink_module, lines_module, pictures, text])
 def test_the_examples_in_the_docstrings_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
