@@ -192,6 +192,16 @@ def exchanged_decays(case: Case, fit: Fit) -> Diagnosis | None:
     return told(case, "bug.adam-betas-swapped", meant, verdict="review")
 
 
+def other_decay(case: Case, fit: Fit) -> Diagnosis | None:
+    """The run follows a rule with a usual decay rate that is stated nowhere, where its own cell states another."""
+    decays = [(name, value) for name, value in fit.form.hyper.items() if name in ("momentum", "rho")]
+    if len(decays) != 1 or not case.said.own_decays or decays[0][1] in case.said.positive:
+        return None
+    (name, value), stated = decays[0], case.said.own_decays[0]
+    meant = fit._replace(form=_with_decay(name, stated)[0])
+    return told(case, "bug.decay-differs", meant, verdict="review", used=value, stated=stated)
+
+
 def _beta_names(case: Case) -> list[str]:
     """How the cell calls the two decay rates; the plain name where it states none, which then equals nothing."""
     return [b for b in ("beta", "beta_", "b", "b_") if case.said.own(f"{b}1") is not None] or ["beta"]

@@ -311,7 +311,7 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
         notes.append(message("verify.rates-by-parameter", first=best.rates[0].stated, last=best.rates[-1].stated))
     if len(best.rates) == 1 and unstated and found is None:
         notes.append(message("verify.rate-read-off", lr=best.rates[0].stated))
-    found = found or diagnose.exchanged_decays(case, best)
+    found = found or diagnose.exchanged_decays(case, best) or diagnose.other_decay(case, best)
     if found is None:
         return Ruling(view, "matches", tuple(fits), notes=tuple(notes))
     return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes), found.meant)
