@@ -156,13 +156,14 @@ def contradicted(case: Case, fit: Fit) -> Diagnosis | None:
     if len(fit.rates) > 1:
         ends = {"first": used.stated, "last": fit.rates[-1].stated}
         return told(case, "bug.rates-unstated", meant, verdict="review", **ends)
+    differs = told(case, "bug.lr-differs", meant, verdict="review", used=used.stated, ratio=used.stated / own)
     for rate in own_rates:
         for name, factor in _lost_factors(case, fit):
-            if _equal(used.value, rate * factor) and not _equal(np.log10(factor), round(np.log10(factor))):
-                return told(case, name, meant)  # a power of ten is a slip of the pen as well
+            if _equal(used.value, rate * factor):  # a power of ten is a slip of the pen as well
+                return differs if _equal(np.log10(factor), round(np.log10(factor))) else told(case, name, meant)
         if any(_equal(used.value, rate * rate * scale) for scale in rules.scales(case.problem.size).values()):
             return told(case, "bug.lr-twice", meant, used=used.value)
-    return told(case, "bug.lr-differs", meant, verdict="review", used=used.stated, ratio=used.stated / own)
+    return differs
 
 
 def _lost_factors(case: Case, fit: Fit) -> Iterator[tuple[str, float]]:

@@ -151,8 +151,9 @@ def screen(history: Steps, gradient: Gradient, tried: Iterable[Form], said: Said
 
 
 def twice_used(rate: Rate, form: Form, said: Said) -> bool:
-    """Whether one stated number would have to be the learning rate and the decay rate at once."""
-    return rate.declared and rate.stated in form.hyper.values() and said.times(rate.stated) == 1
+    """Whether one stated number would have to be the learning rate and the decay rate at once, by its name or its use."""
+    called = set(said.sure_rates) | ({rate.stated} if rate.declared else set())
+    return any(value in called and said.times(value) == 1 for value in form.hyper.values())
 
 
 def read_rates(history: Steps, direction: Direction, form: Form, said: Said, size: int) -> tuple[Rate, ...] | None:

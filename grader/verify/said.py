@@ -35,7 +35,7 @@ class Said(NamedTuple):
     """The declared numbers of a cell by the parts they can play, the likeliest first, without repetition.
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
-    `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
+    `sure_rates` are the own rates whose names leave no doubt. `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
     rates: tuple[float, ...]
@@ -45,6 +45,7 @@ class Said(NamedTuple):
     epsilons: tuple[float, ...]
     positive: tuple[float, ...]
     table: dict[str, float]
+    sure_rates: tuple[float, ...] = ()
     numbers: tuple[tuple[str, float], ...] = ()
     own_numbers: tuple[tuple[str, float], ...] = ()
 
@@ -82,6 +83,7 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         epsilons=_chosen(known, _EPSILON, lambda v: 0 < v <= 1e-2),
         positive=tuple(dict.fromkeys(value for _, value in known if value > 0)),
         table=_table(known),
+        sure_rates=_chosen(stated, _SURE_RATE, lambda v: v > 0),
         numbers=tuple(known),
         own_numbers=tuple(stated),
     )
