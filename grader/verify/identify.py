@@ -151,7 +151,7 @@ def screen(history: Steps, gradient: Gradient, tried: Iterable[Form], said: Said
 
 
 def twice_used(rate: Rate, form: Form, said: Said) -> bool:
-    """Whether one stated number would have to be the learning rate and the decay rate at once, by its name or its use."""
+    """Whether one stated number would be the learning rate, by its name or its use, and the decay rate at once."""
     called = set(said.sure_rates) | ({rate.stated} if rate.declared else set())
     return any(value in called and said.times(value) == 1 for value in form.hyper.values())
 

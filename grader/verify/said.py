@@ -35,7 +35,8 @@ class Said(NamedTuple):
     """The declared numbers of a cell by the parts they can play, the likeliest first, without repetition.
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
-    `sure_rates` are the own rates whose names leave no doubt. `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
+    `sure_rates` are the own rates whose names leave no doubt.
+    `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
     rates: tuple[float, ...]
