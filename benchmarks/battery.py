@@ -12,6 +12,7 @@ is counted apart as "identical".
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import sys
 import time
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run from a checkout withou
 
 from grader import verify
 from grader.model import Declared, Match, Names, Series
+from grader.verify.sources import MOST_DRAWS
 
 Array = Any  # of float64 or float32
 Random = np.random.Generator
@@ -785,6 +787,20 @@ def _(rng: Random) -> Made:
     lr = rounded(rng.uniform(0.05, 0.5) / (1 + float(np.max(w.x**2))) / 2)
     path = _passes(w, size, lr)
     return deliver(w, path[:, :: -(-len(w.x) // size)], "sgd", lr=lr, batch_size=size)
+
+
+@correct("sgd, batches drawn at random")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    size = int(rng.choice([size for size in (2, 3, 4) if math.comb(len(w.x), size) <= MOST_DRAWS]))
+    lr = rounded(rng.uniform(0.05, 0.5) / (1 + float(np.max(w.x**2))) / 2)
+    theta = w.start
+    path = [theta]
+    for _ in range(w.steps):
+        taken = rng.choice(len(w.x), size, replace=False)
+        theta = theta - lr * slope(w._replace(x=w.x[taken], y=w.y[taken]), theta) / size
+        path.append(theta)
+    return deliver(w, np.array(path).T, "sgd", lr=lr, batch_size=size)
 
 
 def _passes(w: World, size: int, lr: float) -> Array:

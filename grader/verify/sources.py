@@ -5,9 +5,10 @@ Each gives a gradient history that takes the place of the full one; the rules st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,11 +20,14 @@ from grader.verify.bounds import Data, Gradient, Steps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from grader.model import Floats, Message
     from grader.verify.said import Said
 
 STRIDES = (10, 100, 1000, 2, 5, 20, 50)
 MOST_NUMBERS = 4_000_000  # of samples times steps that are worth holding at once
+MOST_DRAWS = 2000  # of samples: any batch of a dozen of them, and one at a time of many
 
 
 class Source(NamedTuple):
@@ -49,7 +53,9 @@ def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
         if problem.size % size:  # the mean of the last few is over fewer
             means = partial(in_batches, problem, size=size, means=True)
             yield Source(means, message(name, size=size), size, plain=False)
-    yield Source(partial(one_at_random, problem), message("verify.sample-random"), 1, plain=True)
+    for size in _batches(problem, said):
+        note = message("verify.sample-random") if size == 1 else message("verify.batch-random", size=size)
+        yield Source(partial(drawn, problem, size=size), note, size, plain=True)
     for rate in said.rates[:2]:
         for size, scale in product(_batches(problem, said), (1.0, 0.5)):
             for at, mean in ((rate * scale / size, True), (rate * scale, False))[: 1 if size == 1 else 2]:
@@ -88,7 +94,11 @@ def _cut(problem: Data, size: int, *, means: bool) -> list[Data]:
 def in_batches(problem: Data, history: Steps, size: int, *, means: bool = False) -> Gradient:
     """The gradient of so many samples at a time, in order, round and round."""
     parts = _cut(problem, size, means=means)
-    turn = np.arange(history.length) % len(parts)
+    return _of_parts(parts, np.arange(history.length) % len(parts), history, size)
+
+
+def _of_parts(parts: list[Data], turn: NDArray[np.intp], history: Steps, size: int) -> Gradient:
+    """The gradients of the part whose turn it is in each step."""
     theta = history.theta[:, :-1]
 
     def taken(A: list[Floats], q: list[Floats], states: Floats, sign: float) -> Floats:
@@ -99,28 +109,39 @@ def in_batches(problem: Data, history: Steps, size: int, *, means: bool = False)
     return Gradient(g, history.u * (size + 8) * error, history.u)
 
 
-def one_at_random(problem: Data, history: Steps) -> Gradient | None:
-    """The gradient of the one sample that each step points along, whichever it was."""
-    if problem.size * history.length > MOST_NUMBERS:
+def drawn(problem: Data, history: Steps, size: int) -> Gradient | None:
+    """The gradient of the samples that each step takes, so many at a time: every step is traced to its own.
+
+    None where there are too many ways to draw them, or every step takes the same: that is a mistake with its own name.
+    """
+    if math.comb(problem.size, size) > MOST_DRAWS:
         return None
-    theta, d = history.theta[:, :-1], history.d
-    misfit = 2.0 * (problem.phi @ theta - problem.y[:, None])
-    along = np.abs(problem.phi @ d) / np.linalg.norm(problem.phi, axis=1)[:, None]
-    nearest = np.argmax(along, axis=0)
-    where = np.arange(history.length)
+    draws = [list(each) for each in combinations(range(problem.size), size)]
+    parts = [bounds.data(problem.phi[rows], problem.y[rows]) for rows in draws]
+    A, q = np.array([part.A for part in parts]), np.array([part.q for part in parts])
+    chosen, rate = [], None
+    for at in range(0, history.length, MOST_NUMBERS // len(parts)):
+        some = slice(at, at + MOST_NUMBERS // len(parts))
+        theta, d = history.theta[:, :-1][:, some], history.d[:, some]
+        g = np.einsum("cij,jt->cit", A, theta) - q[:, :, None]
+        rate = _usual_rate(g, d) if rate is None else rate
+        if not rate > 0:
+            return None
+        chosen.append(np.argmin(np.sum(np.abs(d + rate * g), axis=1), axis=0))
+    taken = np.concatenate(chosen)
+    if np.all(taken == taken[0]):
+        return None
+    return _of_parts(parts, taken, history, size)
+
+
+def _usual_rate(g: Floats, d: Floats) -> float:
+    """The rate at which most steps `d` go along one of the gradients `g`, which are [draws, P, T]."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        g = misfit[nearest, where] * problem.phi[nearest].T
-        rates = -np.sum(d * g, axis=0) / np.sum(g * g, axis=0)
-    rate = float(np.nanmedian(rates)) if np.any(np.isfinite(rates)) else np.nan
-    if not rate > 0:
-        return None
-    off = sum(np.abs(d[p] + rate * misfit * problem.phi[:, p : p + 1]) for p in range(len(d)))
-    chosen = np.argmin(off, axis=0)  # samples with the same x differ in y, so in the size of the step
-    if np.all(chosen == chosen[0]):  # always the same one: a mistake with a name of its own
-        return None
-    phi, y = problem.phi[chosen].T, problem.y[chosen]
-    error = 2.0 * np.abs(phi) * (np.sum(np.abs(phi * theta), axis=0) + np.abs(y))
-    return Gradient(misfit[chosen, where] * phi, 9.0 * history.u * error, history.u)
+        rates = -np.sum(d * g, axis=1) / np.sum(g * g, axis=1)
+        off = np.sum(np.abs(d + rates[:, None, :] * g), axis=1)
+    nearest = np.argmin(np.where(np.isfinite(off), off, np.inf), axis=0)
+    rates = rates[nearest, np.arange(d.shape[1])]
+    return float(np.nanmedian(rates)) if np.any(np.isfinite(rates)) else np.nan
 
 
 def one_pass(problem: Data, history: Steps, rate: float, size: int = 1, *, means: bool = True) -> Gradient:
