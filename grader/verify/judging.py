@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from grader.model import Curve, Divergence, LossMatch, Match, message
-from grader.verify import bounds, curves, diagnose, effects, losses, pair
+from grader.verify import bounds, contradictions, curves, diagnose, effects, losses, pair
+from grader.verify.case import Case, Diagnosis
 from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify
 from grader.verify.said import Said, said, starts
 from grader.verify.sources import sources
@@ -289,7 +290,7 @@ def _diagnosed(views: Sequence[View], stated: Said) -> Ruling | None:
     return None
 
 
-def _ruled(view: View, found: diagnose.Diagnosis) -> Ruling:
+def _ruled(view: View, found: Diagnosis) -> Ruling:
     if found.verdict == "matches":
         return Ruling(view, "matches", found.fits, notes=(*view.notes, found.diagnosis))
     return Ruling(view, found.verdict, found.fits, found.diagnosis, found.divergence, view.notes, found.meant)
@@ -305,20 +306,20 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
     found = None
     unstated = not any(rate.declared for rate in best.rates)
     if unstated and stated.own_rates:
-        found = diagnose.contradicted(case, best)
+        found = contradictions.contradicted(case, best)
     elif len(best.rates) > 1:
-        found = diagnose.uneven(case, best)
+        found = contradictions.uneven(case, best)
         notes.append(message("verify.rates-by-parameter", first=best.rates[0].stated, last=best.rates[-1].stated))
     if len(best.rates) == 1 and unstated and found is None:
         notes.append(message("verify.rate-read-off", lr=best.rates[0].stated))
-    found = found or diagnose.exchanged_decays(case, best) or diagnose.other_decay(case, best)
+    found = found or contradictions.exchanged_decays(case, best) or contradictions.other_decay(case, best)
     if found is None:
         return Ruling(view, "matches", tuple(fits), notes=tuple(notes))
     return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes), found.meant)
 
 
-def _case(view: View, stated: Said) -> diagnose.Case:
-    return diagnose.Case(view.names, view.problem, view.history, view.gradient, stated)
+def _case(view: View, stated: Said) -> Case:
+    return Case(view.names, view.problem, view.history, view.gradient, stated)
 
 
 def _remembering(before: Path, path: Path, alone: Ruling, offered: Sequence[Samples], stated: Said) -> Ruling | None:

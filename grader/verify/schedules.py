@@ -1,0 +1,169 @@
+"""Runs whose learning rate changes from step to step: by a known law, or by none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from grader.model import message
+from grader.verify import bounds
+from grader.verify.bounds import Direction
+from grader.verify.case import FOLLOWED, PREFIX, Diagnosis, meant_fit, plain_forms, told
+from grader.verify.identify import Fit, Rate, first
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from grader.model import Floats
+    from grader.verify.bounds import Gradient, Steps
+    from grader.verify.case import Case
+    from grader.verify.rules import Form
+
+MOST_LEVELS = 100
+
+
+def scheduled(case: Case) -> Diagnosis | None:
+    """Every step goes along the rule's direction, with a rate that falls by a known law."""
+    for form, rates in _rates_by_step(case):
+        value = (rates.low + rates.high) / 2
+        fit = Fit(form, (Rate(float(value[0]), float(value[0]), None, declared=False),), 0.0, None)
+        falls = rates.high[-1] < rates.low[0]
+        law = next((name for name, law in LAWS.items() if falls and rates.keeps(law)), None)
+        if law is None and np.max(rates.low) > np.min(rates.high):
+            law = next((name for name, clock in _clocks(case) if rates.timed(clock).keeps(LAWS["linear"])), None)
+        law = law or ("steps" if 1 < _levels(rates) <= MOST_LEVELS else None)
+        if law:
+            note = message("verify.rate-schedule", law=law, first=float(value[0]), last=float(value[-1]))
+            return Diagnosis("matches", note, (fit,))
+    return None
+
+
+def varying_rate(case: Case) -> Diagnosis | None:
+    """Every step goes along the rule's direction, each with a rate of its own: a person looks."""
+    for form, rates in _rates_by_step(case):
+        if _levels(rates) == 1:
+            continue
+        size = np.linalg.norm(case.gradient.g[:, rates.step.astype(int)], axis=0)
+        if np.max(rates.low * size) <= np.min(rates.high * size):  # the same length in every step
+            return told(case, "bug.normalised-gradient", meant_fit(case, form), verdict="review")
+        ends = float(rates.low[0]), float(rates.low[-1])
+        return told(case, "bug.rate-varies", meant_fit(case, form), verdict="review", first=ends[0], last=ends[1])
+    return None
+
+
+def _rates_by_step(case: Case) -> Iterator[tuple[Form, _Rates]]:
+    """The forms along whose direction every step goes, with the rates of the steps."""
+    if case.history.length < FOLLOWED or len(case.history.theta) < 2:
+        return
+    for form in plain_forms(case.said):
+        guessed = form.rule == "momentum" and form.hyper["momentum"] not in case.said.decays
+        if form.rule == "nesterov" or guessed:
+            continue
+        for history, direction in _rate_outside_or_inside(case, form):
+            short, begun = bounds.prefix(history, PREFIX), direction(first(case.gradient, PREFIX))
+            if _rate_by_step(short, begun) is None:
+                continue
+            rates = _rate_by_step(history, direction(case.gradient))
+            if rates is not None:
+                yield form, rates
+
+
+def _rate_outside_or_inside(case: Case, form: Form) -> Iterator[tuple[Steps, Callable[[Gradient], Direction]]]:
+    """The steps with the direction that a changing rate multiplies: the velocity, or the gradient that enters it."""
+    yield case.history, form.direction
+    if form.rule != "momentum":
+        return
+    beta, d, room = form.hyper["momentum"], case.history.d.copy(), case.history.room.copy()
+    d[:, 1:] -= beta * case.history.d[:, :-1]
+    room[:, 1:] += beta * case.history.room[:, :-1]
+    yield case.history._replace(d=d, room=room), lambda gradient: Direction(gradient.g, gradient.error)
+
+
+class _Rates(NamedTuple):
+    """The steps that tell their rate, with its lower and upper end."""
+
+    step: Floats
+    low: Floats
+    high: Floats
+
+    def timed(self, clock: Callable[[Floats], Floats]) -> _Rates:
+        """The same rates by another clock than the count of steps."""
+        return self._replace(step=clock(self.step))
+
+    def keeps(self, law: Callable[[Floats], Floats]) -> bool:
+        """Whether some straight line over the steps goes through `law(rate)` in every interval."""
+        with np.errstate(all="ignore"):
+            ends = law(self.low * (1 - 1e-12)), law(self.high * (1 + 1e-12))
+            middle, half = (ends[0] + ends[1]) / 2, np.abs(ends[1] - ends[0]) / 2
+            if not np.all(np.isfinite(middle) & (half > 0)):
+                return False
+            rows = np.stack([np.ones_like(self.step), self.step], axis=1) / half[:, None]
+            scale = np.linalg.norm(rows, axis=0)
+            line, *_ = np.linalg.lstsq(rows / scale, middle / half, rcond=None)
+            return bool(np.all(np.abs(rows / scale @ line - middle / half) <= bounds.ROUNDING))
+
+
+def _rate_by_step(history: Steps, direction: bounds.Direction) -> _Rates | None:
+    """The rate of each step that tells one, if all parameters agree on it in every step."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        size = np.abs(direction.D)
+        error = bounds.ROUNDING * (direction.error + 8.0 * history.u * size)
+        along, room = np.where(direction.D < 0, history.d, -history.d), bounds.ROUNDING * history.room
+        low, high = bounds.ends(along, size, room, error)
+        low, high = np.max(low, axis=0), np.min(high, axis=0)
+    if not np.all((low <= high) | ~np.isfinite(low)) or np.any(high < 0):
+        return None
+    known = np.isfinite(low) & np.isfinite(high) & (low > 0) & (high - low < 0.1 * high)
+    if np.count_nonzero(known) < FOLLOWED:
+        return None
+    if np.any(high < 1e-3 * np.min(low[known])):  # a state that is recorded twice has no rate
+        return None
+    if np.any(low[np.isfinite(low)] > 10.0 * np.max(high[known])):  # a jump where the gradient says nothing
+        return None
+    return _Rates(np.flatnonzero(known).astype(np.float64), low[known], high[known])
+
+
+LAWS: dict[str, Callable[[Floats], Floats]] = {
+    "1/t": lambda rate: 1 / rate,
+    "1/sqrt(t)": lambda rate: rate**-2.0,
+    "exponential": np.log,
+    "linear": lambda rate: rate,
+}
+
+
+def _clocks(case: Case) -> Iterator[tuple[str, Callable[[Floats], Floats]]]:
+    """What a rate may be linear in, over a period that the notebook states or the run has."""
+    periods = (int(value) for value in case.said.positive if 2 <= value <= 10 * case.history.length)
+    for n in dict.fromkeys((*periods, case.history.length)):
+        yield "cosine", partial(_cosine, period=n)
+        yield "cosine with restarts", partial(_cosine_again, period=n)
+        yield "warm-up", partial(_warm_up, period=n)
+
+
+def _cosine(t: Floats, period: int) -> Floats:
+    return np.asarray(np.cos(np.pi * t / period))
+
+
+def _cosine_again(t: Floats, period: int) -> Floats:
+    return _cosine(t % period, period)
+
+
+def _warm_up(t: Floats, period: int) -> Floats:
+    return np.asarray(np.minimum(t + 1.0, period))
+
+
+def _levels(rates: _Rates) -> int:
+    """How many constant rates, one after another, explain all steps; each is kept for a while."""
+    levels, begun = 1, 0
+    low, high = np.maximum.accumulate(rates.low), np.minimum.accumulate(rates.high)
+    while levels <= MOST_LEVELS and np.any(low > high):
+        kept = int(np.argmax(low > high))
+        if kept < FOLLOWED:
+            return MOST_LEVELS + 1
+        begun += kept
+        low, high = np.maximum.accumulate(rates.low[begun:]), np.minimum.accumulate(rates.high[begun:])
+        levels += 1
+    return levels if len(rates.low) - begun >= FOLLOWED else MOST_LEVELS + 1  # an edited point is no new rate
