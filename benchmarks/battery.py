@@ -1737,6 +1737,23 @@ def summary(found: list[Row]) -> str:
     )
 
 
+def by_area(found: list[Row]) -> str:
+    """The kinds by what their names begin with, as a table for the documents."""
+    areas: dict[str, list[Row]] = {}
+    for row in found:
+        areas.setdefault(row.name.partition(":")[0] if ":" in row.name else "others", []).append(row)
+    lines = ["| mistakes | kinds | runs | identical to a right run | match | named rightly | by another name |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for area, some in areas.items():
+        verdicts: Counter[str] = sum((row.verdicts for row in some), Counter())
+        seen, right = verdicts.total() - verdicts["identical"], sum(row.named for row in some)
+        other = sum(count for row in some for name, count in row.wrong.items() if name.startswith("bug."))
+        share = f"{right} ({right / max(seen, 1):.0%})"
+        numbers = (len(some), verdicts.total(), verdicts["identical"], verdicts["matches"], share, other)
+        lines.append(f"| {' | '.join(map(str, (area, *numbers)))} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run the battery and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -1753,6 +1770,8 @@ def main() -> None:
             found.append(row)
             print(line(row, draws=options.draws), flush=True)
         print(summary(found))
+        if kinds is MISTAKES:
+            print(f"\n{by_area(found)}")
 
 
 if __name__ == "__main__":
