@@ -272,6 +272,15 @@ def test_an_edited_point_where_descent_has_converged_is_no_new_rate() -> None:
     assert match.verdict != "matches"
 
 
+def test_a_learning_rate_that_equals_a_decay_rate_is_asked_about_all_the_same() -> None:
+    made = battery.MISTAKES["adam: no (1 - beta1)"](np.random.default_rng([4711, 72, 12]))
+
+    match = battery.judge(made)
+
+    assert match is not None
+    assert (match.verdict, match.rule) != ("matches", "adam")
+
+
 def test_the_battery_is_as_large_as_its_promise() -> None:
     assert len(battery.CORRECT) >= 30
     assert len(battery.MISTAKES) >= 70

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def contradicted(case: Case, fit: Fit) -> Diagnosis | None:
     """The run follows a rule with another rate than the one that its own cell states."""
-    own_rates = [rate for rate in case.said.own_rates if rate not in fit.form.hyper.values()]  # alpha may be a decay
+    decays = {value for value in fit.form.hyper.values() if case.said.times(value) == 1}  # alpha may be a decay rate
+    own_rates = [rate for rate in case.said.own_rates if rate not in decays]
     if not own_rates:
         return None
     used, own = fit.rates[0], own_rates[0]
