@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from grader import sandbox
-from grader.kernel import Execution, execute
+from grader.kernel import Execution, execute, execution
 from grader.model import Cell, CellRun, Gather, GraderError, Limits, Notebook
 
 HONEST = (
@@ -226,6 +226,21 @@ def test_a_kernel_that_breaks_the_protocol_stops_its_own_notebook_only(source: s
 
     assert execution.series[0].name == "h"
     assert execution.run.outcome in {"complete", "stopped"}
+
+
+def test_a_kernel_that_a_full_machine_refuses_is_started_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, refused = execution._Kernel.start, list[object]()
+
+    async def start(kernel: execution._Kernel) -> None:
+        await started(kernel)
+        if not refused:
+            refused.append(kernel)
+            raise GraderError("the notebook's kernel does not start", where="Resource temporarily unavailable")
+
+    monkeypatch.setattr(execution._Kernel, "start", start)
+
+    assert [cell.status for cell in run("x = 1").run.cells] == ["ok"]
+    assert len(refused) == 1
 
 
 def test_an_interpreter_without_a_kernel_is_the_graders_trouble(tmp_path: Path) -> None:

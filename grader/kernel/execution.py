@@ -62,9 +62,8 @@ def execute(notebook: Notebook, *, gather: Gather, isolation: Isolation) -> Exec
 
 async def _execute(notebook: Notebook, gather: Gather, isolation: Isolation) -> Execution:
     began = time.monotonic()
-    kernel = _Kernel(gather, isolation)
+    kernel = await _started(gather, isolation)
     try:
-        await kernel.start()
         cells = [cell for cell in notebook.cells if cell.kind == "code"]
         told = [await kernel.run(cell, number) for number, cell in enumerate(cells)]
         runs = with_consequences(told, [cell.source for cell in cells])
@@ -85,6 +84,24 @@ async def _execute(notebook: Notebook, gather: Gather, isolation: Isolation) -> 
         skipped=tuple(kernel.skipped),
         cut=tuple(kernel.cut),
     )
+
+
+async def _started(gather: Gather, isolation: Isolation) -> _Kernel:
+    """Give a kernel that answers; tried twice, since a machine that is full just now may refuse it a thread."""
+    try:
+        return await _begun(gather, isolation)
+    except GraderError:
+        return await _begun(gather, isolation)
+
+
+async def _begun(gather: Gather, isolation: Isolation) -> _Kernel:
+    kernel = _Kernel(gather, isolation)
+    try:
+        await kernel.start()
+    except BaseException:
+        kernel.close()
+        raise
+    return kernel
 
 
 def _problem(kernel: _Kernel, runs: Iterable[CellRun], limits: Limits) -> Message | None:
