@@ -231,21 +231,6 @@ class Series(Record, frozen=True, kw_only=True):
     source: Literal["namespace", "attribute", "container", "returned", "plotted", "printed", "recorded"] = "namespace"
 
 
-class Trace(Record, frozen=True, kw_only=True):
-    """A paired training run: the only record that holds arrays, besides `Series`.
-
-    `params` has shape [T+1, P]; `losses` [L] or None; `x` and `y` the data it was trained on.
-    """
-
-    cell: int
-    names: tuple[str, ...]
-    params: Any
-    x: Any
-    y: Any
-    loss_name: str | None = None
-    losses: Any = None
-
-
 # -- what verification yields --------------------------------------------------------------------
 
 

@@ -593,5 +593,4 @@ def test_magics_do_not_keep_a_loop_from_being_recorded() -> None:
 def test_whatever_a_cell_holds_what_is_recorded_is_python(source: str) -> None:
     written = recording(notebook(source))
 
-    if written is not None:
-        compile(written.cells[0].source, "cell", "exec")
+    assert written is None or compile(written.cells[0].source, "cell", "exec").co_filename == "cell"

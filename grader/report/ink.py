@@ -30,19 +30,6 @@ NEAR = 1
 BLOCKS = 3  # letters, of which not all are painted all over, however heavy the face
 UNEVEN = 1.25  # times; a round letter is 1.06 times as high as a straight one
 LEVEL = 1.4  # times the highest letter; a line with ascenders and descenders is 1.3 times as high
-MOST_PARTS = 64
-FLAT = frozenset("acemnorsuvwxz")
-STEMMED = frozenset("bdhkl")
-SEEN_LETTERS = 0.75  # of a word; one letter that is seen does not vouch for the white ones behind it
-SEEN_PARTS = 0.6  # of a word's length, where the places of its letters are not known
-SEEN_SIDE = 0.5  # of a letter's height and of its width; a line across it, or a strip of it, is not the letter
-GAPPED = frozenset("二三亖⼆")  # strokes with nothing between them
-NARROW = 4  # pixels; a stem or a dash
-NEAR = 1
-SOLID_FROM = 6  # pixels; a smaller letter may fill its box
-ROUNDED_PIXELS = 1.5
-OVERSHOOT = 0.15  # of a letter's height, by which a round one is higher
-LEAST_LETTER = 5  # pixels, below which heights are not compared
 
 
 @dataclass(frozen=True)

@@ -259,12 +259,6 @@ def _without_root(gradient: Gradient, *, state: Callable[..., Parts]) -> Parts:
     return Parts(top, s * s, 2.0 * s * s_error)  # whose root is taken
 
 
-def _quotient(top: Direction, s: Floats, s_error: Floats) -> Direction:
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        D = np.where(s != 0, top.D / s, 0.0)
-        return Direction(D, np.where(s != 0, (top.error + np.abs(D) * s_error) / np.abs(s), np.inf))
-
-
 def _rooted_sum(gradient: Gradient, *, rho: float | None, absolute: bool) -> Parts:
     """The accumulator takes in the gradient, not its square."""
     x = np.abs(gradient.g) if absolute else gradient.g
