@@ -70,6 +70,7 @@ class Machine(Record, frozen=True, kw_only=True):
     github: bool = False
     apparmor_restricts: bool = False
     namespaces_off: bool = False
+    systemd: bool = False
     cjk_fonts: bool = True
     free_gb: float = 0.0
     temporary: str = ""
@@ -95,6 +96,7 @@ def machine() -> Machine:
         github=os.environ.get("GITHUB_ACTIONS") == "true",
         apparmor_restricts=_setting("kernel/apparmor_restrict_unprivileged_userns") == "1",
         namespaces_off="0" in (_setting("user/max_user_namespaces"), _setting("kernel/unprivileged_userns_clone")),
+        systemd=Path("/run/systemd/system").is_dir(),
         cjk_fonts=_has_cjk_fonts(),
         free_gb=round(shutil.disk_usage(temporary).free / 1e9, 1),
         temporary=temporary,
@@ -132,7 +134,7 @@ def _escapes(isolation: Isolation) -> tuple[str, ...]:
     ):
         reach = _REACH.format(port=server.getsockname()[1], file=other.name)
         reached = _said(reach, isolation=isolation)
-    greed = (_GREED, _GREEDY_FAMILY) if isolation.memory == "watchdog" else (_GREED,)
+    greed = (_GREED, _GREEDY_FAMILY) if isolation.memory != "rlimit" else (_GREED,)
     return (*reached, *(word for program in greed for word in _said(program, isolation=isolation)))
 
 
@@ -252,13 +254,16 @@ def _holds(seen: Machine) -> tuple[Finding, ...]:
     """What the jail keeps out, one finding for each thing that was tried."""
     if seen.isolation is None:
         return ()
-    return tuple(_hold(name, escaped=name in seen.escapes) for name in ("network", "files", "memory"))
+    holds = {"network": "network", "files": "files", "memory": f"memory-{seen.isolation.memory}"}
+    stronger = seen.isolation.memory == "watchdog" and seen.systemd and not seen.root
+    hints = {"memory": message("doctor.cgroup-by-systemd")} if stronger else {}
+    return tuple(_hold(name, how, hints.get(name), escaped=name in seen.escapes) for name, how in holds.items())
 
 
-def _hold(name: str, *, escaped: bool) -> Finding:
+def _hold(name: str, how: str, hint: Message | None, *, escaped: bool) -> Finding:
     if escaped:
         return _finding(f"jail-{name}", Verdict.FAIL, message(f"doctor.escape-{name}"), message("doctor.mend-escape"))
-    return _finding(f"jail-{name}", Verdict.PASS, message(f"doctor.hold-{name}"))
+    return _finding(f"jail-{name}", Verdict.PASS, message(f"doctor.hold-{how}"), hint)
 
 
 def _disk(seen: Machine) -> Finding:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -130,6 +131,19 @@ def test_a_family_that_is_greedy_together_is_tried(monkeypatch: pytest.MonkeyPat
     assert doctor._escapes(isolation) == ()
     monkeypatch.setattr(doctor, "_MEMORY_MB", 1024)
     assert doctor._said(doctor._GREEDY_FAMILY, isolation=isolation) == ("memory",) * 4
+
+
+def test_what_bounds_the_memory_of_a_jail_is_told_with_the_way_to_more() -> None:
+    def told(memory: Literal["cgroup", "watchdog", "rlimit"], **seen: bool) -> tuple[str, str | None]:
+        machine = replace(GOOD, isolation=Isolation(level="bubblewrap", memory=memory), **seen)
+        found = next(finding for finding in findings(machine) if finding.check == "jail-memory")
+        return found.message.id, found.hint.id if found.hint else None
+
+    assert told("cgroup", systemd=True) == ("doctor.hold-memory-cgroup", None)
+    assert told("watchdog", systemd=True) == ("doctor.hold-memory-watchdog", "doctor.cgroup-by-systemd")
+    assert told("watchdog", systemd=True, root=True) == ("doctor.hold-memory-watchdog", None)
+    assert told("watchdog") == ("doctor.hold-memory-watchdog", None)
+    assert told("rlimit") == ("doctor.hold-memory-rlimit", None)
 
 
 def test_this_machine_is_ready(capfd: pytest.CaptureFixture[str]) -> None:

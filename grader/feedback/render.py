@@ -19,6 +19,7 @@ from grader.model import (
     Evidence,
     Finding,
     Grade,
+    Isolation,
     Language,
     Match,
     Message,
@@ -224,11 +225,10 @@ def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple
     """Name, value and whether it is code: all that someone needs who wants to check the check."""
     files = ", ".join(safe(name) for name in (grade.submission.notebook, grade.submission.report) if name)
     seconds = label("page.seconds-value", language, seconds=round(evidence.seconds, 1)) if evidence.seconds else ""
-    isolation = evidence.run.isolation if evidence.run else evidence.isolation
     lines = (
         ("page.handed-in", files, True),
         ("page.received", _moment(grade.submission.received or ""), False),
-        ("page.isolation", word("level", isolation.level, language), False),
+        ("page.isolation", _isolation(evidence.run.isolation if evidence.run else evidence.isolation, language), False),
         ("page.version", version("descent-grader"), True),
         ("page.verifier", safe(evidence.verifier), True),
         ("page.rubric", safe(grade.rubric.digest), True),
@@ -236,6 +236,14 @@ def _method(grade: Grade, evidence: Evidence, language: Language) -> tuple[tuple
         ("page.seconds", seconds, False),
     )
     return tuple((label(name, language), value, code) for name, value, code in lines if value)
+
+
+def _isolation(isolation: Isolation, language: Language) -> str:
+    """What kept the submission's code in its jail, and its memory within bounds."""
+    level = word("level", isolation.level, language)
+    if isolation.level == "none":
+        return level
+    return label("page.isolation-value", language, level=level, memory=word("memory", isolation.memory, language))
 
 
 def _moment(received: str) -> str:

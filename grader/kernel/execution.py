@@ -238,7 +238,7 @@ class _Kernel:
             try:
                 await task
             except DeadKernelError:
-                self._stop("kernel-died")
+                self._died(self._provisioner.jail)
             except Exception:  # the border of the kernel: its messages can make any layer raise
                 self._stop("protocol")
 
@@ -250,6 +250,10 @@ class _Kernel:
                 self._over.set_result(None)
             self._provisioner.end()
 
+    def _died(self, jail: sandbox.Jail) -> None:
+        """Note that the kernel has ended; its jail may have been ended for its memory."""
+        self._stop("memory" if jail.too_big() else "kernel-died")
+
     def _may_grow(self, size: int = 0) -> None:
         """Say from when on this process holds too much: what arrives in parts is in no budget until it is whole."""
         output = _GROWTH_MB + _GROWTH_TIMES * self.limits.cell_output_mb
@@ -259,7 +263,7 @@ class _Kernel:
         """Look after the jail, its life and its memory, and after what this process holds of it."""
         while self.stopped is None:
             if jail.process.poll() is not None:
-                self._stop("kernel-died")
+                self._died(jail)
             elif jail.too_big():
                 self._stop("memory")
             elif sandbox.resident() > self._most_bytes:

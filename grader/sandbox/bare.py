@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader.sandbox import environment
+from grader.sandbox import cgroups, environment
 from grader.sandbox.limits import threads_of
 from grader.sandbox.rooms import BOOT, IPC, JOB, content, variables
 
@@ -48,7 +48,7 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
     }
     (job / "boot.json").write_text(json.dumps(order), encoding="utf-8")
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(job / "boot.py"), str(job / "boot.json")],
+        cgroups.inside(layout.group, [sys.executable, "-I", "-S", str(job / "boot.py"), str(job / "boot.json")]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

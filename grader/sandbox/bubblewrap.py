@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from grader.model import GraderError
-from grader.sandbox import environment
-from grader.sandbox.limits import MB
+from grader.sandbox import cgroups, environment
+from grader.sandbox.limits import MB, SHM_MB, tmp_mb
 from grader.sandbox.rooms import BOOT, HOME, IPC, JOB, TMP, content, variables
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
         with (layout.room / INFO).open("wb") as info:
             command = [isolation.program, "--args", packed, "--info-fd", str(info.fileno()), "--", sys.executable]
             return subprocess.Popen(
-                [*command, "-I", "-S", f"{JOB}/boot.py", f"{JOB}/boot.json"],
+                cgroups.inside(layout.group, [*command, "-I", "-S", f"{JOB}/boot.py", f"{JOB}/boot.json"]),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -82,15 +82,15 @@ def _files_in(place: str) -> int:
 def _arguments(order: dict[str, Any], layout: Layout, handed: _Handed) -> list[str]:
     """Say to bubblewrap what the jail looks like; later words may cover what earlier ones made."""
     shown = environment.visible(layout.python, sys.executable)
-    disk = layout.limits.disk_mb * MB
+    disk, tmp = layout.limits.disk_mb * MB, tmp_mb(layout.limits) * MB
     files = {**layout.inputs, "boot.py": BOOT, "boot.json": json.dumps(order).encode("utf-8")}
     return [
         *_walls(user_namespace=layout.uid is None),
         *(word for pair in variables(home=HOME, tmp=TMP).items() for word in ("--setenv", *pair)),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--dev-bind", "/dev/full", "/dev/zero"),  # gives zeros as well, but no shared memory that counts nowhere
-        *("--perms", "1777", "--size", str(64 * MB), "--tmpfs", "/dev/shm"),  # noqa: S108 - inside the jail
-        *("--perms", "1777", "--size", str(disk // 4), "--tmpfs", TMP),
+        *("--perms", "1777", "--size", str(SHM_MB * MB), "--tmpfs", "/dev/shm"),  # noqa: S108 - inside the jail
+        *("--perms", "1777", "--size", str(tmp), "--tmpfs", TMP),
         *("--perms", "0755", "--dir", "/home", "--perms", "0777", "--size", str(disk), "--tmpfs", HOME),
         *_host(shown),  # after these, since a Python may lie below one of them
         *_files(layout.home, HOME, "0777", "0666", handed),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from grader.model import GraderError, Isolation, Limits
-from grader.sandbox import bare, bubblewrap, rooms, syscalls, users
+from grader.sandbox import bare, bubblewrap, cgroups, rooms, syscalls, users
 from grader.sandbox import limits as bounds
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Jail:
     limits: Limits
     namespaces: bool
     uid: int | None
+    group: cgroups.Group | None
     cpu_seconds: float = 0.0
 
     @property
@@ -54,7 +55,12 @@ class Jail:
         self.ipc.chmod(0o555)
 
     def too_big(self) -> bool:
-        """Say whether the tree uses more memory than it may, that of the kernel for its files included."""
+        """Say whether the tree uses more memory than it may, that of the kernel for its files included.
+
+        It did where the kernel ended a part of it for that.
+        """
+        if self.group is not None and self.group.killed():
+            return True
         files = bubblewrap.files(self.room) if self.namespaces else 0
         return bounds.exceeds(self.process.pid, self.limits.memory_mb * bounds.MB - files * bounds.FILE_BYTES)
 
@@ -67,6 +73,8 @@ class Jail:
             self._see_the_end()
         elif self.uid is not None:
             _kill_all(lambda: bounds.of_user(self.uid))
+        if self.group is not None:
+            _kill_all(self.group.processes)
 
     def _see_the_end(self) -> None:
         """Wait for the namespace's first process: bubblewrap may end a moment before it, and it before the others."""
@@ -98,6 +106,8 @@ class Jail:
         for stream in self.pipes:
             stream.close()
         rooms.remove(self.room)
+        if self.group is not None:
+            self.group.close()
         for lock in self.locks:
             lock.close()
 
@@ -129,8 +139,14 @@ def start(
         (room / "ipc").mkdir(mode=0o700)
         if uid is not None:
             os.chown(room / "ipc", uid, uid)
+        group = None
+        if isolation.memory == "cgroup":
+            group = cgroups.make(bounds.all_bytes(limits), processes=limits.processes)
+            held.callback(group.close)
         order = _order(argv, isolation, limits, uid)
-        layout = rooms.Layout(python=python, inputs=inputs, home=home or {}, room=room, limits=limits, uid=uid)
+        layout = rooms.Layout(
+            python=python, inputs=inputs, home=home or {}, room=room, limits=limits, uid=uid, group=group
+        )
         launch = bubblewrap.launch if isolation.level == "bubblewrap" else bare.launch
         process = launch(order, layout, isolation)
         held.pop_all()
@@ -141,6 +157,7 @@ def start(
         limits=limits,
         namespaces=isolation.level == "bubblewrap",
         uid=uid,
+        group=group,
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from grader.model import Limits
 
 MB = 1024 * 1024
+SHM_MB = 64
 FILE_BYTES = 1024  # an inode of a tmpfs and its name
 _STATUS = re.compile(r"^(VmRSS|VmSwap|VmPTE|RssAnon|RssShmem):\s+([0-9]+) kB", re.MULTILINE)
 _SHARES = re.compile(r"^(?:Pss|SwapPss):\s+([0-9]+) kB", re.MULTILINE)
@@ -31,6 +32,16 @@ def rlimits(limits: Limits) -> dict[str, int]:
         "RLIMIT_AS": (2 * limits.memory_mb + 1024) * MB,
         "RLIMIT_CORE": 0,
     }
+
+
+def all_bytes(limits: Limits) -> int:
+    """Say what a whole jail may hold in the books of the kernel: its memory, and what its files hold beside it."""
+    return (limits.memory_mb + limits.disk_mb + tmp_mb(limits) + SHM_MB) * MB
+
+
+def tmp_mb(limits: Limits) -> int:
+    """Say how much the temporary files of a jail may hold."""
+    return limits.disk_mb // 4
 
 
 def tree(pid: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Literal
 
 from grader.model import GraderError, Isolation, Limits
-from grader.sandbox import syscalls
+from grader.sandbox import cgroups, syscalls
 from grader.sandbox.run import run
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def _tried() -> tuple[Isolation | None, tuple[str, ...]]:
     for isolation in found:
         reason = trouble(isolation)
         if reason is None:
-            return isolation, tuple(reasons)
+            return isolation, tuple(dict.fromkeys(reasons))
         reasons.append(f"{isolation.program or isolation.level}: {reason}")
-    return None, tuple(reasons)
+    return None, tuple(dict.fromkeys(reasons))
 
 
 def candidates() -> Iterator[Isolation]:
@@ -55,18 +55,22 @@ def candidates() -> Iterator[Isolation]:
     for program in (shutil.which("bwrap"), _bundled()) if filtered else ():
         version = program and _version(program)
         if program and version:
-            yield Isolation(
-                level="bubblewrap",
-                memory="watchdog",
-                bwrap=version,
-                program=program,
-                landlock=landlock,
-                seccomp=True,
-            )
-    memory: Literal["watchdog", "rlimit"] = "watchdog" if sys.platform == "linux" else "rlimit"
+            for memory in _memories():
+                yield Isolation(
+                    level="bubblewrap", memory=memory, bwrap=version, program=program, landlock=landlock, seccomp=True
+                )
     if landlock and filtered:
-        yield Isolation(level="landlock", memory=memory, landlock=landlock, seccomp=True)
-    yield Isolation(level="process-limits", network="open", memory=memory)
+        for memory in _memories():
+            yield Isolation(level="landlock", memory=memory, landlock=landlock, seccomp=True)
+    for memory in _memories():
+        yield Isolation(level="process-limits", network="open", memory=memory)
+
+
+def _memories() -> tuple[Literal["cgroup", "watchdog", "rlimit"], ...]:
+    """Name what could bound the memory of a jail, the best first; a cgroup has the watch beside it."""
+    if sys.platform != "linux":
+        return ("rlimit",)
+    return ("watchdog",) if cgroups.parent() is None else ("cgroup", "watchdog")
 
 
 def filters() -> bool:
@@ -84,14 +88,17 @@ def landlock_abi() -> int | None:
 
 def trouble(isolation: Isolation) -> str | None:
     """Run a small program in a jail; say what went wrong, or nothing."""
-    finished = run(
-        [sys.executable, "-I", "-c", "print('alive')"],
-        isolation=isolation,
-        limits=Limits(),
-        inputs={},
-        seconds=20,
-        output_bytes=10_000,
-    )
+    try:
+        finished = run(
+            [sys.executable, "-I", "-c", "print('alive')"],
+            isolation=isolation,
+            limits=Limits(),
+            inputs={},
+            seconds=20,
+            output_bytes=10_000,
+        )
+    except GraderError as error:
+        return error.message
     if finished.outcome == "done" and finished.stdout == b"alive\n":
         return None
     return finished.stderr.decode("utf-8", "replace").strip()[-300:] or finished.outcome

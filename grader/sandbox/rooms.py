@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from grader.model import Limits
+    from grader.sandbox.cgroups import Group
 
 _PREFIX, _LOCK, _MOVED, _AT_ONCE = "dg-", "lock", "moved-", 5000
 BOOT = Path(__file__).with_name("boot.py")
@@ -28,7 +29,10 @@ TMP = "/tmp"  # noqa: S108 - inside the jail
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One jail to build: `inputs` and `home` map names inside to content, `room` is its folder on the host."""
+    """One jail to build: `inputs` and `home` map names inside to content, `room` is its folder on the host.
+
+    `group` is the cgroup that it begins in, where it has one.
+    """
 
     python: str
     inputs: Mapping[str, Path | bytes]
@@ -36,6 +40,7 @@ class Layout:
     room: Path
     limits: Limits
     uid: int | None
+    group: Group | None
 
 
 def make() -> tuple[Path, IO[bytes]]:

@@ -82,6 +82,8 @@ def _finished(jail: Jail, stopped: Outcome | None, deadline: float, said: dict[s
         stopped = _ended(jail, deadline)
     jail.kill()
     code = jail.process.returncode
+    if stopped is None and jail.too_big():
+        stopped = "memory"
     if stopped is None and code != 0:
         stopped = "memory" if b"MemoryError" in said["stderr"][-2000:] else "crashed"
     return Finished(outcome=stopped or "done", returncode=code, stdout=said["stdout"], stderr=said["stderr"])
