@@ -216,19 +216,42 @@ for path in sorted(names):
     assert [line for line in said if line.startswith("found")] == []
 
 
-def test_packages_of_ours_inside_what_is_shown_are_covered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_of_ours_in_the_environment_for_notebooks_is_hidden_too(isolation: Isolation) -> None:
+    code = "import another\ntry: import reference.optimizers\nexcept Exception: pass"
+    folder = Path("/var/tmp") / f"environment-{os.getpid()}"  # a jail's own /tmp lies over the host's
+    venv.create(folder, symlinks=True)
+    try:
+        (packages,) = (folder / "lib").glob("python3*/site-packages")
+        for name in ("descent_grader-9.dist-info", "reference", "another"):
+            (packages / name).mkdir()
+            (packages / name / "__init__.py").write_text("print('here')")
+        finished = sandbox.run(
+            [str(folder / "bin" / "python"), "-I", "-c", code],
+            isolation=isolation,
+            limits=Limits(),
+            inputs={},
+            seconds=20,
+            output_bytes=1000,
+            python=str(folder / "bin" / "python"),
+        )
+    finally:
+        shutil.rmtree(folder)
+
+    assert finished.stdout == b"here\n"
+
+
+def test_packages_of_ours_inside_what_is_shown_are_covered(tmp_path: Path) -> None:
     inner, other = tmp_path / "site-packages" / "grader", tmp_path / "site-packages" / "numpy"
     inner.mkdir(parents=True)
     other.mkdir()
-    monkeypatch.setattr(environment, "ours", lambda: (inner,))
 
     alias, other_name = tmp_path / "lib64", tmp_path.with_name("another name")
     alias.symlink_to("site-packages")
     other_name.symlink_to(tmp_path)
 
-    assert environment.masked((tmp_path,)) == (inner,)
-    assert environment.masked((alias, inner.parent)) == (inner,)
-    assert environment.masked((other_name,)) == (other_name / "site-packages" / "grader",)
+    assert environment.masked((tmp_path,), (inner,)) == (inner,)
+    assert environment.masked((alias, inner.parent), (inner,)) == (inner,)
+    assert environment.masked((other_name,), (inner,)) == (other_name / "site-packages" / "grader",)
     assert bare._around(tmp_path, (inner,)) == [
         (str(tmp_path), "list"),
         *[(str(inner.parent), "list"), (str(other), "read")] * 2,

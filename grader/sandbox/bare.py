@@ -71,7 +71,8 @@ def _processes(layout: Layout) -> int:
 def _rules(layout: Layout) -> list[tuple[str, str]]:
     """Say what may be opened: around our own answers the folders are opened one by one."""
     shown = environment.visible(layout.python, sys.executable)
-    rules = [rule for path in shown for rule in _around(path.resolve(), environment.ours())]
+    hidden = environment.ours(layout.python, sys.executable)
+    rules = [rule for path in shown for rule in _around(path.resolve(), hidden)]
     rules += [(str(layout.room / "job"), "read"), (str(layout.room / "ipc"), "sockets")]
     rules += [(str(layout.room / name), "write") for name in ("home", "tmp")]
     return rules + [(f"/dev/{name}", "device") for name in _DEVICES]

@@ -82,6 +82,7 @@ def _files_in(place: str) -> int:
 def _arguments(order: dict[str, Any], layout: Layout, handed: _Handed) -> list[str]:
     """Say to bubblewrap what the jail looks like; later words may cover what earlier ones made."""
     shown = environment.visible(layout.python, sys.executable)
+    hidden = environment.masked(shown, environment.ours(layout.python, sys.executable))
     disk, tmp = layout.limits.disk_mb * MB, tmp_mb(layout.limits) * MB
     files = {**layout.inputs, "boot.py": BOOT, "boot.json": json.dumps(order).encode("utf-8")}
     return [
@@ -96,7 +97,7 @@ def _arguments(order: dict[str, Any], layout: Layout, handed: _Handed) -> list[s
         *_files(layout.home, HOME, "0777", "0666", handed),
         *("--perms", "0755", "--dir", "/run", "--bind", str(layout.room / "ipc"), IPC),
         *_files(files, JOB, "0755", "0444", handed),
-        *(word for path in environment.masked(shown) for word in ("--tmpfs", str(path), "--remount-ro", str(path))),
+        *(word for path in hidden for word in ("--tmpfs", str(path), "--remount-ro", str(path))),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME),
     ]
 

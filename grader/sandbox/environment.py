@@ -34,6 +34,7 @@ _SYSTEM = (
 )
 _OF_A_PREFIX = ("bin", "lib", "lib64", "share", "etc", "pyvenv.cfg")
 _ANSWERS = ("grader", "reference", "rubrics")
+_RECORD = "python3*/*-packages/descent_grader-*.dist-info"  # of an installed copy
 _ASK = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]))"
 
 
@@ -58,22 +59,26 @@ def linked(path: Path, shown: tuple[Path, ...]) -> bool:
     )
 
 
-def masked(shown: tuple[Path, ...]) -> tuple[Path, ...]:
-    """List the folders of ours by every name under which they are shown: the jail covers them with nothing."""
+def masked(shown: tuple[Path, ...], hidden: tuple[Path, ...]) -> tuple[Path, ...]:
+    """List hidden folders by every name under which they are shown: the jail covers them with nothing."""
     roots = [path for path in shown if not linked(path, shown)]
     return tuple(
         root / place.relative_to(root.resolve())
         for root in roots
-        for place in ours()
+        for place in hidden
         if place.is_relative_to(root.resolve())
     )
 
 
 @functools.cache
-def ours() -> tuple[Path, ...]:
-    """Find our own packages, in which the answers are."""
+def ours(*pythons: str) -> tuple[Path, ...]:
+    """Find our own packages, in which the answers are: those that run here, and copies that these interpreters have."""
     specs = [importlib.util.find_spec(name) for name in _ANSWERS]
-    return tuple(Path(place).resolve() for spec in specs if spec for place in spec.submodule_search_locations or ())
+    running = [Path(place) for spec in specs if spec for place in spec.submodule_search_locations or ()]
+    libraries = [prefix / "lib" for python in pythons for prefix in (*_prefixes(python), Path("/usr/local"))]
+    records = [record for library in libraries for record in library.glob(_RECORD)]
+    copies = [record.with_name(name) for record in records for name in _ANSWERS if record.with_name(name).is_dir()]
+    return tuple(dict.fromkeys(path.resolve() for path in (*running, *copies)))
 
 
 def _prefixes(python: str) -> tuple[Path, ...]:
