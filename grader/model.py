@@ -269,7 +269,7 @@ class LossMatch(Record, frozen=True, kw_only=True):
     """A recorded loss history against the loss derived from the parameters.
 
     It differs where it is a loss of the wrong kind or most of it is one loss and the rest is not; a loss that agrees
-    with none (a penalty, a mini-batch, another data set, or made up) is unexplained: a person looks.
+    with none (a penalty, another data set, or made up) is unexplained: a person looks.
     """
 
     name: str | None = None

@@ -354,7 +354,7 @@ def _unlike_handed_out(problem: Data) -> Iterator[Message]:
 
 
 def _record(
-    path: Path, ruling: Ruling, stated: Said, recorded: Sequence[pair.Column], count: int, *, overflowed: bool
+    path: Path, ruling: Ruling, stated: Said, recorded: Sequence[pair.Recorded], count: int, *, overflowed: bool
 ) -> Match:
     view, best = ruling.view, ruling.fits[0] if ruling.fits else None
     loss = effects.losses(view.problem, view.theta)

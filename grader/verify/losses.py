@@ -1,236 +1,489 @@
-"""A recorded loss history against the loss derived from the parameters and the data.
+"""A recorded loss history against the losses derived from the parameters and the data.
 
-A loss is `L_k = s · f(S)` with S the sum of squares at some state; the interval of the scale s over all k is exact, as
-for learning rates, so which loss it is and when it was recorded is read off, not guessed.
+A loss is `L_k = s · f(S)` with S the sum of squares at some state; every entry must be that within its rounding, so
+which loss it is and when it was recorded is read off, not guessed. "Differs" needs a known mistake that explains every
+entry, or one known loss in most of them and numbers of no state in the others.
 """
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from grader.model import Divergence, LossMatch
 from grader.verify import bounds
-from grader.verify.rules import USUAL_DECAYS
-from reference import histories
+from grader.verify.derived import Derived, Misfit, averaged, full, in_part, misfit, squares
+from grader.verify.pair import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from grader.model import Floats
     from grader.verify.bounds import Data
-    from grader.verify.pair import Column
+    from grader.verify.derived import At
+    from grader.verify.pair import Recorded
     from grader.verify.said import Said
 
-_AT: dict[int, Literal["before", "after"]] = {0: "before", 1: "after"}
 MOST_POINTS = 200_000
-MOST_WIDTH = 1000  # of the window of a moving mean
+MOST_SURE, MOST_OTHERS = 4, 16  # columns that are looked at: what names call a loss, and what may be one
+ENOUGH = 2100  # states, to try what costs more on: two of the widest windows
+GLANCE = 64  # entries that are compared first
+FEWEST = 5  # entries from which an unusual beginning or scale can be read
+VISIBLE = 1e-3  # of a loss: what a curve that was edited is off by at least, and no rounding that nobody thought of
+TELLING = 100.0  # bounds by which a loss must have moved, for its entries to be told apart
+PLACEHOLDERS = (0.0, -1.0, 1.0)
+_PLAINLY = {"cum", "cumul", "cumulative", "cumsum", "accumulated", "total", "neg", "negative", "bias", "sum"}
+_ERRORS = {"error", "errors", "err", "errs", "residual", "residuals", "mean", "avg"}
+_OF_ONE = {"last", "first", "sample", "one", "single", "point"}
 
 
-class Derived(NamedTuple):
-    """A loss at every state, unscaled, with the bound on its rounding."""
+class Reading(NamedTuple):
+    """The entries of a record as they may be meant; `room` is what rounding took before they were recorded."""
 
-    kind: str
-    value: Floats
-    error: Floats
-    scales: dict[str, float]
+    values: Floats
+    room: Floats
+    u: float
+    manner: str = ""
+
+
+class Run(NamedTuple):
+    """The run that a loss is recorded of, or its beginning; `states` counts all that were recorded."""
+
+    problem: Data
+    theta: Floats
+    stated: Said
+    states: int
+    errors: Callable[[float], Misfit]
+
+
+Look = Callable[[Run, Misfit], Iterable[Derived]]
+
+
+def _run(problem: Data, theta: Floats, u: float, stated: Said, states: int) -> Run:
+    @cache
+    def errors(unit: float) -> Misfit:
+        return misfit(problem, theta, max(u, unit), missing=states - theta.shape[1])
+
+    return Run(problem, theta, stated, states, errors)
 
 
 def match(
-    problem: Data, theta: Floats, u: float, recorded: Sequence[Column], stated: Said, *, states: int
+    problem: Data, theta: Floats, u: float, recorded: Sequence[Recorded], stated: Said, *, states: int
 ) -> LossMatch:
     """The first recorded loss that agrees with the run, else what is known of the likeliest.
 
-    `states` counts the recorded states, of which `theta` holds those before an overflow.
+    `states` counts the recorded states, of which `theta` holds those before an overflow. A series that no name calls a
+    loss counts only if it is one.
     """
     if not recorded:
         return LossMatch()
-    theta = theta[:, :MOST_POINTS]
-    derived = list(_derived(problem, theta, u))
-    tried = [
-        _one(each, derived, states, u)
-        or _one(each, list(_in_part(problem, theta, u, stated)), states, u)
-        or _one(each, list(_smoothed(derived[0], len(each.values), states, stated)), states, u)
-        or _astray(each, derived[0], states, u)
-        for each in recorded[:4]
-    ]
+    run = _run(problem, theta[:, :MOST_POINTS], u, stated, states)
+    begun = _run(problem, theta[:, :ENOUGH], u, stated, states)
+    sure = [each for each in recorded if each.sure and not _are_errors(each.values, run)]
+    tried = [_judged(each, run, begun) for each in sure[:MOST_SURE]]
     for verdict in ("matches", "differs"):
         for found in tried:
             if found.verdict == verdict:
                 return found
-    return tried[0]
+    if tried:
+        return tried[0]
+    others = (_recognised(each, run) for each in [each for each in recorded if not each.sure][:MOST_OTHERS])
+    return next((found for found in others if found is not None), LossMatch())
 
 
-def _derived(problem: Data, theta: Floats, u: float) -> Iterator[Derived]:
-    """The losses that a notebook may record, from the residuals themselves."""
-    n = problem.size
-    misfit = problem.phi @ theta - problem.y[:, None]
-    doubt = 4.0 * u * (np.abs(problem.phi) @ np.abs(theta) + np.abs(problem.y)[:, None])
+def _judged(column: Recorded, run: Run, begun: Run) -> LossMatch:
+    """What a series is that is called a loss: the plainest explanation; what costs more is tried on the beginning."""
+    readings = list(_readings(column.values, run.states))
+    looks: tuple[Look, ...] = (
+        lambda run, errors: in_part(run.problem, run.theta, errors, run.stated),
+        lambda run, errors: averaged(squares(errors), len(column.values), run.stated),
+        lambda run, errors: _averaged_parts(run, errors, len(column.values)),
+    )
+    found = _any(column, readings, run, lambda _, errors: full(errors))
+    for look in looks:
+        if found is None and _any(column, readings[:1], begun, look) is not None:
+            found = _any(column, readings[:1], run, look)
+    return (
+        found
+        or _elsewhere(column, readings[0], run)
+        or _scaled(column, readings[0], run)
+        or _astray(column, readings, run)
+    )
+
+
+def _averaged_parts(run: Run, errors: Misfit, length: int) -> Iterator[Derived]:
+    """Means of the losses of the steps' own samples."""
+    for part in in_part(run.problem, run.theta, errors, run.stated):
+        if part.kind == "step" and part.at == "before":
+            yield from averaged(part, length, run.stated)
+
+
+def _recognised(column: Recorded, run: Run) -> LossMatch | None:
+    """A series under any name, if it is a right loss of the run beyond doubt."""
+    if len(column.values) < FEWEST:
+        return None
+    readings = [each for each in _readings(column.values, run.states) if not np.any(each.room)]
+    found = _any(column, readings, run, lambda _, errors: (loss for loss in full(errors) if not loss.wrong))
+    found = found or _elsewhere(column, readings[0], run)
+    return found if found is not None and found.verdict == "matches" else None
+
+
+def _are_errors(values: Floats, run: Run) -> bool:
+    """Whether a series holds the errors of the samples at the end, of which a name may speak as well."""
+    last = np.abs(run.errors(bounds.DOUBLE).value[:, -1])
+    if len(values) != len(last):
+        return False
     with np.errstate(over="ignore", invalid="ignore"):
-        square = np.sum(misfit**2, axis=0)
-        error = np.sum((2 * np.abs(misfit) + doubt) * doubt, axis=0) + (n + 4) * u * square
-        scales = {"sse": 1.0, "mse": 1.0 / n, "half-sse": 0.5, "half-mse": 0.5 / n}
-        if n > 2:
-            scales |= {"unbiased": 1.0 / (n - 1), "residual-variance": 1.0 / (n - 2)}
-        yield Derived("square", square, error, scales)
-        root = np.sqrt(square)
-        yield Derived("root", root, error / (2 * np.maximum(root, u)) + 2 * u * root, {"rmse": n**-0.5, "norm": 1.0})
-        size = np.sum(np.abs(misfit), axis=0)
-        yield Derived("absolute", size, np.sum(doubt, axis=0) + n * u * size, {"sae": 1.0, "mae": 1.0 / n})
-        yield Derived("last", misfit[-1] ** 2, (2 * np.abs(misfit[-1]) + doubt[-1]) * doubt[-1],
-                      {"last-sample": 1.0, "half-last-sample": 0.5})  # fmt: skip
-        total = np.sum(misfit, axis=0)
-        total_error = np.sum(doubt, axis=0) + n * u * size
-        yield Derived("square-of-sum", total**2, (2 * np.abs(total) + total_error) * total_error,
-                      {"square-of-sum": 1.0, "square-of-sum/n": 1.0 / n})  # fmt: skip
-        yield Derived("cumulative", square, error, scales)
+        return any(np.allclose(np.abs(values), of, rtol=1e-6, atol=1e-9) for of in (last, last**2, last**2 / 2))
 
 
-def _in_part(problem: Data, theta: Floats, u: float, stated: Said) -> Iterator[Derived]:
-    """The loss of the one sample, or the one batch, whose turn it is before each step, or after it."""
-    misfit = problem.phi @ theta - problem.y[:, None]
-    doubt = 4.0 * u * (np.abs(problem.phi) @ np.abs(theta) + np.abs(problem.y)[:, None])
-    square, error = misfit**2, (2 * np.abs(misfit) + doubt) * doubt
-    for size in dict.fromkeys(
-        (1, *(int(v) for v in stated.positive if 1 < v < problem.size and problem.size % v == 0))
-    ):
-        for late in (0, 1):
-            turn = (np.arange(theta.shape[1]) - late) % (problem.size // size)
-            rows = turn * size + np.arange(size)[:, None]
-            value = np.take_along_axis(square, rows, axis=0).sum(axis=0)
-            scales = {"one-sample": 1.0, "half-one-sample": 0.5}
-            if size > 1:
-                scales = {"batch-sse": 1.0, "batch-mse": 1.0 / size, "half-batch-mse": 0.5 / size}
-            bound = np.take_along_axis(error, rows, axis=0).sum(axis=0) + (size + 4) * u * value
-            yield Derived("in part", value, bound, scales)
+# -- readings --------------------------------------------------------------------------------------
 
 
-def _smoothed(loss: Derived, length: int, states: int, stated: Said) -> Iterator[Derived]:
-    """Means over a window, whose width the length of the record tells, and running means with a usual decay rate."""
-    for width in (states - length + 1, states - length):
-        if 2 <= width <= MOST_WIDTH and length > width:
-            window = np.full(width, 1.0 / width)
-            value, error = (np.convolve(rows, window, mode="valid") for rows in (loss.value, loss.error))
-            scales = {f"{name}, mean of {width}": scale for name, scale in loss.scales.items()}
-            yield Derived("mean", value, error + width * bounds.DOUBLE * value, scales)
-    for beta in dict.fromkeys((*stated.decays, *USUAL_DECAYS)):
-        for shifted, start in product((0, 1), (None, 0.0)):
-            begun = loss.value[shifted:], loss.error[shifted:]
-            value, error = (histories.decay(rows, beta, weight=1 - beta, start=start) for rows in begun)
-            scales = {f"{name}, running mean {beta:g}": scale for name, scale in loss.scales.items()}
-            pad = np.full(shifted, np.nan)  # a mean that begins after the first update has no value before it
-            value, error = (np.concatenate([pad, rows]) for rows in (value, error + value * bounds.DOUBLE / (1 - beta)))
-            yield Derived("running mean", value, error, scales)
+def _readings(values: Floats, states: int) -> Iterator[Reading]:
+    """The entries as they are, or rounded; without a placeholder or an unused end; as logarithms."""
+    yield from _rounded(values, "")
+    used = list(_used(values))
+    for some in used:
+        yield from _rounded(some, ", unused entries left out")
+    if len(values) > states + 1:
+        for manner, some in _of_more(values, states):
+            yield from _rounded(some, manner)
+    for some in (values, *used):
+        yield from _logarithms(some)
 
 
-WRONG = ("last", "square-of-sum", "cumulative")
+def _logarithms(values: Floats) -> Iterator[Reading]:
+    """Natural and common logarithms, undone; what that does to their rounding counts."""
+    if not np.all(np.isfinite(values)) or not len(values):
+        return
+    for name, base in (("logarithm", 1.0), ("log10", np.log(10.0))):
+        with np.errstate(over="ignore"):
+            undone = np.exp(values * base)
+        yield Reading(undone, 0 * values, 8 * bounds.DOUBLE * (1 + float(np.abs(values * base).max())), f", {name}")
 
 
-def _one(column: Column, derived: Sequence[Derived], states: int, u: float) -> LossMatch | None:
-    """The loss that a column is, over its best alignment; a loss of the wrong kind or sign differs."""
-    values = column.values
-    u = max(u, bounds.unit(values[None, :])) if np.all(np.isfinite(values)) else u
-    grid = _grid(values)
-    for loss in derived:
-        for offset, stride, value, error in _aligned(loss, len(values), states, u):
-            count = len(value)
-            if loss.kind == "cumulative":
-                value, error = np.cumsum(value), np.cumsum(error) + u * np.sqrt(len(value)) * np.cumsum(value)
-            named = _scale(values[:count], value, error, loss.scales, grid)
-            if named is None:
+def _used(values: Floats) -> Iterator[Floats]:
+    """Without what stands where nothing was recorded: a start value before the first loss, zeros or nan at the end."""
+    begin = 1 if values[0] in PLACEHOLDERS or not np.isfinite(values[0]) else 0
+    if not np.all(np.isfinite(values)):
+        begin = max(begin, int(np.argmax(np.isfinite(values))))
+    kept = np.flatnonzero(values != 0)
+    for held in (kept, np.flatnonzero(np.isfinite(values) & (values != 0))):
+        end = int(held[-1]) + 1 if len(held) else 0
+        for first in dict.fromkeys((0, begin)):
+            if 2 <= end - first < len(values):
+                yield values[first:end]
+
+
+def _of_more(values: Floats, states: int) -> Iterator[tuple[str, Floats]]:
+    """Of a record that is longer than the run: its end, where it goes on from earlier ones, or every k-th entry."""
+    yield ", the last entries", values[-states:]
+    yield ", the last entries", values[1 - states :]
+    for stride in dict.fromkeys((round(len(values) / states), round(len(values) / max(states - 1, 1)))):
+        if stride > 1:
+            for first in (0, stride - 1):
+                yield f", one entry in {stride}", values[first::stride][: states + 1]
+
+
+def _rounded(values: Floats, manner: str) -> Iterator[Reading]:
+    """On a grid of decimals, or to some significant digits; as it is; or cut off after some decimals."""
+    none = np.zeros(len(values))
+    finite = values[np.isfinite(values)]
+    u = bounds.unit(finite[None, :]) if len(finite) else bounds.DOUBLE
+    place, room = _place(values), _significant(values)
+    if place:
+        yield Reading(values, none + 0.51 * place, u, f"{manner}, rounded")
+    yield Reading(values, none, u, manner)
+    if room is not None:
+        yield Reading(values, room, u, f"{manner}, rounded")
+    if place:
+        yield Reading(values + np.sign(values) * 0.5 * place, none + 0.51 * place, u, f"{manner}, cut off")
+
+
+def _place(values: Floats) -> float:
+    """The last decimal of a loss that was rounded before it was recorded, if rounding left anything to compare."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if len(values) < 2 or not np.all(np.isfinite(values)):
+            return 0.0
+        places = (10.0**-digits for digits in range(9) if np.all(values == np.round(values, digits)))
+        place, spread = next(places, 0.0), np.ptp(values)
+    return place if place < 1e-3 * spread or (place < 0.02 * spread and len(np.unique(values)) >= 10) else 0.0
+
+
+def _significant(values: Floats) -> Floats | None:
+    """Half the last of the significant digits to which every value was rounded, between four and eight of them."""
+    if not np.all(np.isfinite(values)) or not np.all(values):
+        return None
+    for digits in range(4, 9):
+        last = 10.0 ** (np.floor(np.log10(np.abs(values))) - digits + 1)
+        if np.all(np.abs(values - np.round(values / last) * last) <= 8 * bounds.DOUBLE * np.abs(values)):
+            return np.asarray(0.51 * last)
+    return None
+
+
+# -- agreement -------------------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """A derived loss that explains a reading: its name, when it was taken, and the largest residual."""
+
+    loss: Derived
+    kind: str
+    at: At | None
+    stride: int
+    worst: float
+
+
+def _any(column: Recorded, readings: Iterable[Reading], run: Run, losses: Look) -> LossMatch | None:
+    """The first loss, over its best alignment, that explains every entry of a reading."""
+    for reading in readings:
+        if len(reading.values) < 2 or len(reading.values) > run.states + 1:
+            continue
+        for loss in losses(run, run.errors(bounds.SINGLE if reading.u == bounds.SINGLE else bounds.DOUBLE)):
+            found = _explained(reading, loss)
+            if found is not None:
+                return _told(column, found, reading)
+    return None
+
+
+def _told(column: Recorded, found: Found, reading: Reading) -> LossMatch:
+    """A loss of the wrong kind or sign differs, unless its name says that it is no usual one."""
+    wrong = found.loss.wrong or found.kind.startswith("-")
+    verdict: Literal["matches", "differs", "unexplained"] = "differs" if wrong else "matches"
+    if wrong and _says_so(column.name, found):
+        verdict = "unexplained"
+    kind = f"cumulative-{found.kind}" if found.loss.kind == "cumulative" else found.kind
+    return LossMatch(
+        name=column.name, kind=kind + reading.manner, verdict=verdict, at=found.at, max_residual=found.worst
+    )
+
+
+def _says_so(name: str, found: Found) -> bool:
+    """Whether a name, or a record of some steps only, leaves it open that the wrong loss was meant."""
+    words = set(tokens(name))
+    if found.loss.kind == "no-square":
+        return bool(words & (_ERRORS | _PLAINLY))
+    if found.loss.kind == "sample":
+        return bool(words & _OF_ONE) or found.stride > 1  # the loss of the last step of each pass, as well
+    return bool(words & _PLAINLY)
+
+
+def _explained(reading: Reading, loss: Derived) -> Found | None:
+    """The scale and the alignment under which a loss explains every entry."""
+    for where in _alignments(len(reading.values), loss.states) if len(loss.value) else ():
+        named = _agrees(reading, loss, where)
+        if named is not None:
+            return Found(loss, named[0], loss.at or _at(where, loss.states), _stride(where), named[1])
+    return None
+
+
+def _alignments(length: int, states: int) -> Iterator[NDArray[np.intp]]:
+    """Which state each entry may belong to; a state outside the record cannot be compared."""
+    entries = np.arange(length)
+    if length < states - 1:
+        yield from _apart(entries, states)
+    yield entries
+    if length <= states:
+        yield entries + 1
+    if length >= states:
+        yield entries - 1
+
+
+def _apart(entries: NDArray[np.intp], states: int) -> Iterator[NDArray[np.intp]]:
+    """Entries so many steps apart; then such ones with the last state, or the one before it, as well."""
+    length = len(entries)
+    for stride in _strides(states - 1, length):
+        for offset in dict.fromkeys((0, 1, stride - 1, stride)):
+            if offset + (length - 1) * stride < states:
+                yield offset + stride * entries
+    for stride in _strides(states - 1, length - 1) if length > FEWEST else ():
+        for offset in dict.fromkeys((0, 1, stride - 1, stride)):
+            if offset + (length - 2) * stride < states - 1:
+                for last in (states - 1, states - 2):
+                    yield np.append(offset + stride * entries[:-1], last)
+
+
+def _strides(steps: int, length: int) -> Iterator[int]:
+    """How many steps may lie between two entries."""
+    for stride in dict.fromkeys((steps // length, -(-steps // length), steps // max(length - 1, 1))):
+        if stride > 1:
+            yield stride
+
+
+def _stride(where: NDArray[np.intp]) -> int:
+    return int(where[1] - where[0]) if len(where) > 1 else 1
+
+
+def _at(where: NDArray[np.intp], states: int) -> At | None:
+    """Whether a loss was recorded before or after the update; undecided for those of all states, or of a few."""
+    if _stride(where) > 1 or len(where) >= states:
+        return None
+    return "before" if where[0] == 0 else "after" if where[0] == 1 else None
+
+
+def _taken(loss: Derived, where: NDArray[np.intp], u: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """The loss at these states with its bound, and which of them can be compared."""
+    known = (where >= 0) & (where < len(loss.value))
+    index = np.where(known, where, 0)
+    value, error = loss.value[index], loss.error[index]
+    if loss.kind == "cumulative":
+        value = np.cumsum(value)
+        error = np.cumsum(error) + u * np.sqrt(len(value)) * value
+        known = known & (where[0] >= 0)  # a sum that begins before the record is not known
+    error = error + 4 * u * np.abs(value)
+    return value, error, known & np.isfinite(value) & (np.abs(value) < 1e290) & np.isfinite(error)
+
+
+def _agrees(reading: Reading, loss: Derived, where: NDArray[np.intp]) -> tuple[str, float] | None:
+    """The name of the scale within whose bound, beside what was rounded off, every entry lies; the largest residual."""
+    if len(where) > 4 * GLANCE:
+        glance = reading._replace(values=reading.values[:GLANCE], room=reading.room[:GLANCE])
+        if _compared(glance, loss, where[:GLANCE]) == []:
+            return None
+    return next(iter(_compared(reading, loss, where) or ()), None)
+
+
+def _compared(reading: Reading, loss: Derived, where: NDArray[np.intp]) -> list[tuple[str, float]] | None:
+    """The scales under which these entries agree; None where there is nothing to compare."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        value, error, known = _taken(loss, where, reading.u)
+        if np.count_nonzero(known) < 2:
+            return None
+        if not np.all(np.isfinite(reading.values[known])):
+            return []
+        values, value, error, room = reading.values[known], value[known], error[known], reading.room[known]
+        k = int(np.argmax(np.abs(value)))
+        start = values[k] / value[k]
+        found = []
+        for name, scale in loss.scales.items():
+            for sign, label in ((1.0, name), (-1.0, name if loss.kind == "no-square" else f"-{name}")):
+                if not abs(start - sign * scale) <= 0.01 * scale + (100 * scale * error[k] + room[k]) / abs(value[k]):
+                    continue
+                worst = float(np.max((np.abs(values - sign * scale * value) - room) / (scale * error)))
+                if worst <= bounds.ROUNDING:
+                    found.append((label, worst))
+        return found
+
+
+# -- unusual records -------------------------------------------------------------------------------
+
+
+def _elsewhere(column: Recorded, reading: Reading, run: Run) -> LossMatch | None:
+    """A right loss that was recorded from a later state on, or every so many steps: where its entries say."""
+    if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
+        return None
+    for loss in (loss for loss in full(run.errors(reading.u)) if not loss.wrong):
+        for scale in loss.scales.values():
+            for where in _found(reading, loss, scale):
+                value, error, known = _taken(loss, where, reading.u)
+                named = _agrees(reading, loss, where)
+                if named is not None and np.ptp(value[known]) > TELLING * error.max():
+                    return _told(column, Found(loss, named[0], None, _stride(where), named[1]), reading)
+    return None
+
+
+def _found(reading: Reading, loss: Derived, scale: float) -> Iterator[NDArray[np.intp]]:
+    """Where the first two entries are among the states, and so the others."""
+
+    def holds(value: float, begin: int) -> list[int]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            near = np.abs(loss.value[begin:] - value / scale) <= bounds.ROUNDING * (
+                loss.error[begin:] + 4 * reading.u * loss.value[begin:]
+            )
+        return [int(k) + begin for k in np.flatnonzero(near)[:4]]
+
+    entries = np.arange(len(reading.values))
+    for first in holds(float(reading.values[0]), 0):
+        for second in holds(float(reading.values[1]), first + 1):
+            stride = second - first
+            if first + stride * (len(entries) - 2) < len(loss.value):
+                if first + stride * (len(entries) - 1) < len(loss.value):
+                    yield first + stride * entries
+                for last in (len(loss.value) - 1, len(loss.value) - 2):
+                    yield np.append(first + stride * entries[:-1], last)
+
+
+def _scaled(column: Recorded, reading: Reading, run: Run) -> LossMatch | None:
+    """A loss that is a constant times the sum of squares: a share of the first, or of the data's own; else asked."""
+    if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
+        return None
+    loss = squares(run.errors(reading.u))
+    y = run.problem.y
+    shares = {"sse/first": 1 / loss.value[0], "sse/variance": 1 / max(float(np.sum((y - y.mean()) ** 2)), 1e-300)}
+    for where in _alignments(len(reading.values), run.states):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            value, error, known = _taken(loss, where, reading.u)
+            if np.count_nonzero(known) < FEWEST or not np.ptp(value[known]) > TELLING * error[known].max():
                 continue
-            kind, worst = named
-            right = loss.kind not in WRONG and not kind.startswith("-")
+            value, error, values = value[known], error[known], reading.values[known]
+            k = int(np.argmax(value))
+            scale = values[k] / value[k]
+            worst = float(
+                np.max(np.abs(values - scale * value) / (np.abs(scale) * (error + value * error[k] / value[k])))
+            )
+        if scale > 0 and worst <= bounds.ROUNDING:
+            name = next((name for name, known in shares.items() if abs(scale - known) <= 1e-9 * known), None)
+            kind = name or f"{scale:.6g} × sse"
             return LossMatch(
-                name=column.name,
-                kind=(f"cumulative-{kind}" if loss.kind == "cumulative" else kind) + (", rounded" if grid else ""),
-                verdict="matches" if right else "differs",
-                at=_at(offset, stride, len(values), states),
-                max_residual=worst,
+                name=column.name, kind=kind, verdict="matches" if name else "unexplained", max_residual=worst
             )
     return None
 
 
-def _grid(values: Floats) -> float:
-    """Half the last decimal of a loss that was rounded before it was recorded, if rounding left anything to compare."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        spread = np.ptp(values) if np.all(np.isfinite(values)) else 0.0
-        places = (10.0**-digits for digits in range(9) if np.all(values == np.round(values, digits)))
-        place = next(places, 0.0)
-    return 0.51 * place if place < 1e-3 * spread else 0.0
-
-
-def _aligned(loss: Derived, length: int, states: int, u: float) -> Iterator[tuple[int, int, Floats, Floats]]:
-    """The losses, with their bounds, that so many recorded ones may stand for: offset and stride first."""
-    for offset, stride in _alignments(length, states):
-        count = min(length, len(range(offset, len(loss.value), stride)))
-        where = slice(offset, offset + count * stride, stride)
-        if count:
-            yield offset, stride, loss.value[where], loss.error[where] + 4 * u * loss.value[where]
-
-
-def _alignments(length: int, states: int) -> Iterator[tuple[int, int]]:
-    """Which states a history of losses may belong to, as (offset, stride)."""
-    if length >= states - 1:
-        yield 0, 1
-        if length == states - 1:
-            yield 1, 1
-        return
-    stride = max((states - 1) // length, 1)
-    for step in dict.fromkeys((stride, -(-(states - 1) // length), (states - 1) // max(length - 1, 1))):
-        for offset in dict.fromkeys((0, 1, step - 1, step)):
-            if step > 1 and offset + (length - 1) * step < states:
-                yield offset, step
-    yield 0, 1
-    yield 1, 1
-
-
-def _at(offset: int, stride: int, length: int, states: int) -> Literal["before", "after"] | None:
-    """Whether a loss was recorded before or after the update; undecided for sub-sampled ones."""
-    if stride > 1 or length >= states:
-        return None
-    return _AT.get(offset)
-
-
-def _scale(
-    values: Floats, value: Floats, error: Floats, scales: dict[str, float], grid: float
-) -> tuple[str, float] | None:
-    """The name of the scale within whose bound, beside the grid, every value lies, with the largest residual."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        usable = np.isfinite(value) & (value < 1e290)
-        if not usable.any() or not np.all(np.isfinite(values[usable])):
-            return None
-        values, value, error = values[usable], value[usable], error[usable]
-        start = values[0] / value[0]
-        for name, scale in scales.items():
-            for sign, label in ((1.0, name), (-1.0, f"-{name}")):
-                if not abs(start - sign * scale) <= 0.01 * scale + (100 * scale * error[0] + grid) / value[0]:
-                    continue
-                worst = float(np.max((np.abs(values - sign * scale * value) - grid) / (scale * error)))
-                if worst <= bounds.ROUNDING:
-                    return label, worst
-    return None
-
-
-def _astray(column: Column, loss: Derived, states: int, u: float) -> LossMatch:
+def _astray(column: Recorded, readings: Sequence[Reading], run: Run) -> LossMatch:
     """A loss that agrees with nothing: it differs if most of it is one known loss, else it stays unexplained."""
-    values = column.values
-    for _, _, value, error in _aligned(loss, len(values), states, u):
+    plain = [each for each in readings if each.values is column.values]
+    reading = plain[0]._replace(room=np.max([each.room for each in plain], axis=0))
+    loss = squares(run.errors(reading.u))
+    for where in _alignments(len(reading.values), run.states) if len(reading.values) <= run.states + 1 else ():
         for name, scale in loss.scales.items():
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                off = np.abs(values[: len(value)] - scale * value) / (scale * error)
-            off[np.isnan(off)] = np.inf
-            if np.mean(off <= bounds.ROUNDING) > 0.5 and off.max() > bounds.DIFFERS:
-                k = int(np.argmax(off > bounds.DIFFERS))
-                return LossMatch(
-                    name=column.name,
-                    kind=name,
-                    verdict="differs",
-                    max_residual=float(off.max()),
-                    first_divergence=Divergence(
-                        step=k + 1, before=(), expected=(float(scale * value[k]),), seen=(float(values[k]),)
-                    ),
-                )
+            found = _left(column, reading, loss, where, name, scale)
+            if found is not None:
+                return found
     return LossMatch(name=column.name, verdict="unexplained")
+
+
+def _left(
+    column: Recorded, reading: Reading, loss: Derived, where: NDArray[np.intp], name: str, scale: float
+) -> LossMatch | None:
+    """The loss that most of a record is, where the rest is the loss of no state at all."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        value, error, known = _taken(loss, where, reading.u)
+        off = (np.abs(reading.values - scale * value) - reading.room) / (scale * error)
+    off[np.isnan(off)] = np.inf
+    off[~known] = 0.0
+    visible = ~(np.abs(reading.values - scale * value) <= VISIBLE * scale * np.abs(value))
+    moving = np.abs(np.diff(value, prepend=np.inf)) > TELLING * error + reading.room / scale
+    agreeing = (off <= bounds.ROUNDING) & known
+    wrong = (off > bounds.DIFFERS) & visible
+    if not wrong.any() or np.count_nonzero(agreeing) <= 0.5 * len(off) or not np.mean(agreeing[moving & known]) > 0.5:
+        return None
+    if _accounted(reading.values[wrong] / scale, loss, reading.u):
+        return None
+    k = int(np.argmax(wrong))
+    return LossMatch(
+        name=column.name,
+        kind=name,
+        verdict="differs",
+        max_residual=float(off.max()),
+        first_divergence=Divergence(
+            step=k + 1, before=(), expected=(float(scale * value[k]),), seen=(float(reading.values[k]),)
+        ),
+    )
+
+
+def _accounted(wrong: Floats, loss: Derived, u: float) -> bool:
+    """Whether entries out of place say nothing: no numbers, one and the same, or each the loss of some other state."""
+    if not np.all(np.isfinite(wrong)) or (len(wrong) > 1 and np.ptp(wrong) == 0):
+        return True
+    order = np.argsort(loss.value)
+    known, error = loss.value[order], loss.error[order]
+    after = np.clip(np.searchsorted(known, wrong), 1, len(known) - 1)
+    near = [np.abs(known[k] - wrong) <= bounds.ROUNDING * (error[k] + 4 * u * known[k]) for k in (after - 1, after)]
+    return bool(np.all(near[0] | near[1]))

@@ -46,6 +46,15 @@ NOT_A_PARAMETER = {
 }
 _ACCUMULATED = {"g", "g2", "gg", "gs", "s", "ss", "m", "r", "sigma"}  # before the letter of a parameter
 _LOSS = {"loss", "losses", "cost", "costs", "j", "mse", "sse", "rmse", "error", "errors", "err", "objective", "rss"}
+_LOSS_WORD = re.compile(
+    r"(?:train|training|val|valid|test|total|mean|avg|neg)?"
+    r"(?:loss|cost|j|mse|sse|rmse|mae|error|err|objective|rss)(?:es|s)?(?:history|hist|list|lst|arr|log|curve)?\d*"
+    r"|.*(?:損失|损失|誤差|误差|代價|代价).*"
+)
+_OF_A_LOSS = {
+    *("diff", "diffs", "delta", "change", "changes", "improvement", "grad", "gradient", "gradients", "time", "times"),
+    *("tol", "best", "final", "min", "end", "prev", "previous", "lr", "rate", "rates"),
+}
 _PREDICTION = {"pred", "predict", "predicted", "predictions", "p", "hat", "hypothesis", "line", "fit", "fitted", "test"}
 _X = {"x", "xs", "feature", "features", "input", "inputs", "area", "size", "hours", "cp"}
 _Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "price", "prices", "score", "scores"}
@@ -53,6 +62,7 @@ _INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef
 _SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
 MOST_PATHS, MOST_SAMPLES = 40, 8
 FEW_WEIGHTS, MOST_WEIGHTS = 8, 80  # of a model, where no name says that a table is a history, and where one does
+FEWEST_DRAWN = 5  # entries of a series that no name calls a loss
 LARGEST = 1e30  # of data: the squares of their gradients must have room
 
 
@@ -224,7 +234,7 @@ def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
         words = set(tokens(each.name))
         if stem(each.name) in data_names or words & (NOT_A_PARAMETER | _LOSS) or theta.shape[0] == theta.shape[1]:
             continue
-        if not words & _KEEPING and _is_axes(theta):
+        if (not words & _KEEPING and _is_axes(theta)) or (len(theta) == 2 and counts(theta[0])):
             continue
         across = np.squeeze(np.asarray(each.values)).shape[0] == theta.shape[0]
         rows = range(theta.shape[0])
@@ -341,18 +351,50 @@ def _is_mesh(table: Floats) -> bool:
 # -- losses --------------------------------------------------------------------------------------
 
 
-def losses(series: Sequence[Series], path: Path, names: Names) -> list[Column]:
-    """What may be the recorded loss of a run, the likeliest first: named so, from the same cell."""
-    length = path.theta.shape[1]
-    found = [
-        (0 if stem(column.name) in names.losses else 1, -len(set(tokens(column.name)) & _words_of(path)), column)
-        for column in columns(each for each in series if each.cell == path.cell)
-        if column.name not in path.names
-        and (column.source != "returned" or any(name.startswith(f"{_call(column)}.") for name in path.names))
-        and len(column.values) <= length + 1
-        and (stem(column.name) in names.losses or set(tokens(column.name)) & _LOSS)
-    ]
-    return [column for _, _, column in sorted(found, key=lambda item: item[:2])]
+class Recorded(NamedTuple):
+    """A series that may be the recorded loss of a run; `sure` if its name calls it one."""
+
+    name: str
+    values: Floats
+    sure: bool
+
+
+def losses(series: Sequence[Series], path: Path, names: Names) -> list[Recorded]:
+    """What may be the recorded loss of a run, the likeliest first: named so, from the same cell; then what is drawn."""
+    here = [each for each in series if each.cell == path.cell and each.name not in path.names]
+    words, ranked = _words_of(path), []
+    for column in (*columns(here), *_drawn(here)):
+        if column.source == "returned" and not any(name.startswith(f"{_call(column)}.") for name in path.names):
+            continue
+        own = stem(column.name) in names.losses
+        sure = (own or is_loss(column.name)) and column.source != "plotted"
+        if sure or len(column.values) >= FEWEST_DRAWN:
+            rank = (not sure, not own, -len(set(tokens(column.name)) & words))
+            ranked.append((rank, Recorded(column.name, column.values, sure)))
+    return [each for _, each in sorted(ranked, key=lambda item: item[0])]
+
+
+def is_loss(name: str) -> bool:
+    """Whether a name calls its numbers the losses of a run, and not their changes, or the best of several runs."""
+    words = tokens(name)
+    called = any(_LOSS_WORD.fullmatch(word) for word in words) or re.fullmatch(r"L(?:s|_\w*)?", stem(name))
+    return bool(called) and not set(words) & _OF_A_LOSS
+
+
+def _drawn(here: Iterable[Series]) -> Iterator[Column]:
+    """The heights of lines in figures, and of tables that count their steps."""
+    for each in here:
+        values = np.asarray(each.values, dtype=np.float64)
+        if values.ndim == 2 and values.shape[1] == 2 and (each.source == "plotted" or counts(values[:, 0])):
+            name = each.name if each.source == "plotted" else f"{each.name}[:, 1]"
+            yield Column(each.cell, name, values[:, 1], each.source)
+
+
+def counts(values: Floats) -> bool:
+    """Whether the numbers count steps: whole and one like another apart."""
+    with np.errstate(invalid="ignore"):
+        return bool(len(values) > 2 and np.all(values == np.round(values)) and 0 <= values[0] < values[1]
+                    and np.all(np.diff(values) == values[1] - values[0]))  # fmt: skip
 
 
 def _words_of(path: Path) -> set[str]:

@@ -114,7 +114,18 @@ def drawn(problem: Data, history: Steps, size: int) -> Gradient | None:
 
     None where there are too many ways to draw them, or every step takes the same: that is a mistake with its own name.
     """
-    if math.comb(problem.size, size) > MOST_DRAWS:
+    found = taken(problem, history, size)
+    if found is None:
+        return None
+    draws, turn = found
+    return _of_parts([bounds.data(problem.phi[rows], problem.y[rows]) for rows in draws], turn, history, size)
+
+
+def taken(
+    problem: Data, history: Steps, size: int, *, most: int = MOST_DRAWS
+) -> tuple[list[list[int]], NDArray[np.intp]] | None:
+    """All ways to draw so many samples, at `most` as many as that, and which of them each step went along."""
+    if math.comb(problem.size, size) > min(most, MOST_DRAWS):
         return None
     draws = [list(each) for each in combinations(range(problem.size), size)]
     parts = [bounds.data(problem.phi[rows], problem.y[rows]) for rows in draws]
@@ -128,10 +139,8 @@ def drawn(problem: Data, history: Steps, size: int) -> Gradient | None:
         if not rate > 0:
             return None
         chosen.append(np.argmin(np.sum(np.abs(d + rate * g), axis=1), axis=0))
-    taken = np.concatenate(chosen)
-    if np.all(taken == taken[0]):
-        return None
-    return _of_parts(parts, taken, history, size)
+    turn = np.concatenate(chosen)
+    return None if np.all(turn == turn[0]) else (draws, turn)
 
 
 def _usual_rate(g: Floats, d: Floats) -> float:
