@@ -21,6 +21,7 @@ from grader.model import (
     Experiment,
     Fault,
     Finding,
+    LossMatch,
     Match,
     Message,
     Part,
@@ -162,21 +163,19 @@ def updates_match(case: Case, *, minimum: Count = 1) -> Finding:
 
 def losses_match(case: Case) -> Finding:
     """Every loss history that was recorded is the loss of the recorded parameters."""
-    recorded = [m for m in case.evidence.matches if m.loss.verdict != "absent"]
+    recorded = [m for m in case.evidence.matches if m.loss.verdict != "absent" and not _only_drawn_of_a_wrong_run(m)]
     wrong = [m for m in recorded if m.loss.verdict == "differs"]
     if wrong:
         credit = 1 - len(wrong) / len(recorded)
-        what = message("losses.differ", cell=wrong[0].cell, name=wrong[0].loss.name or "")
-        return _judged(
-            "losses-match", credit, what, where=_place(wrong), hint=message("losses.hint"), details=_loss_details(wrong)
-        )
+        what, hint = _wrong_loss(wrong[0])
+        return _judged("losses-match", credit, what, where=_place(wrong), hint=hint, details=_loss_details(wrong))
     unknown = [m for m in recorded if m.loss.verdict == "unexplained"]
     if unknown:
-        what = message("losses.unexplained", cell=unknown[0].cell, name=unknown[0].loss.name or "")
+        what = _unknown_loss(unknown[0])
         return _finding("losses-match", Verdict.REVIEW, what, where=_place(unknown))
     if recorded:
         return _finding(
-            "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=recorded[0].loss.kind or "")
+            "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=_plain_kind(recorded[0].loss))
         )
     if any(m.verdict == "matches" for m in case.evidence.matches):
         return _finding("losses-match", Verdict.PASS, message("losses.derived"))
@@ -391,6 +390,46 @@ def _run_details(matches: Sequence[Match]) -> tuple[Message, ...]:
                     message("updates.step", cell=m.cell, step=d.step, name=name, expected=expected, seen=seen)
                 )
     return tuple(details)
+
+
+SLIPS = {"-": "sign", "cumulative": "cumulative", "square-of": "square-of-sum", "sum-of": "no-square",
+         "mean-of": "no-square", "last": "sample", "first": "sample", "half-last": "sample",
+         "half-first": "sample"}  # fmt: skip
+
+
+def _only_drawn_of_a_wrong_run(match: Match) -> bool:
+    """Whether a loss was not recorded but drawn from parameters that are wrong: those were judged already."""
+    return (
+        match.verdict == "differs" and match.loss.verdict == "matches" and (match.loss.name or "").startswith("plot[")
+    )
+
+
+def _plain_kind(loss: LossMatch) -> str:
+    """Which loss it is, without how it was rounded, averaged or thinned."""
+    return (loss.kind or "").partition(", ")[0]
+
+
+def _slip(loss: LossMatch) -> str | None:
+    """The known mistake that a loss shows, if it is one."""
+    return next((slip for start, slip in SLIPS.items() if (loss.kind or "").startswith(start)), None)
+
+
+def _wrong_loss(match: Match) -> tuple[Message, Message]:
+    """What a loss is that is the wrong one, and what to do about it."""
+    slip, name = _slip(match.loss), match.loss.name or ""
+    if slip:
+        return message(f"losses.differ-{slip}", cell=match.cell, name=name), message(f"losses.hint-{slip}")
+    hint = message("losses.hint-edited" if match.loss.first_divergence else "losses.hint")
+    return message("losses.differ", cell=match.cell, name=name), hint
+
+
+def _unknown_loss(match: Match) -> Message:
+    """What can be said of a loss that a person has to look at."""
+    slip, name = _slip(match.loss), match.loss.name or ""
+    factor, _, kind = (match.loss.kind or "").partition(" × ")
+    if kind:
+        return message("losses.multiple", cell=match.cell, name=name, factor=float(factor), kind=kind)
+    return message(f"losses.perhaps-{slip}" if slip else "losses.unexplained", cell=match.cell, name=name)
 
 
 def _loss_details(matches: Sequence[Match]) -> tuple[Message, ...]:

@@ -220,6 +220,40 @@ def test_losses_that_match_pass_and_those_that_differ_cost_their_share() -> None
     assert judge("losses-match", _case(bad)).verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize(
+    ("kind", "slip"),
+    [
+        ("-mse", "sign"),
+        ("cumulative-sse", "cumulative"),
+        ("square-of-sum/n", "square-of-sum"),
+        ("mean-of-errors", "no-square"),
+        ("half-last-sample", "sample"),
+    ],
+)
+def test_a_known_mistake_in_a_loss_is_called_by_its_name(kind: str, slip: str) -> None:
+    wrong = judge("losses-match", _case(_match(loss=LossMatch(name="loss", kind=kind, verdict="differs"))))
+    asked = judge("losses-match", _case(_match(loss=LossMatch(name="loss", kind=kind, verdict="unexplained"))))
+
+    assert (wrong.message.id, wrong.hint and wrong.hint.id) == (f"losses.differ-{slip}", f"losses.hint-{slip}")
+    assert (asked.verdict, asked.message.id) == (Verdict.REVIEW, f"losses.perhaps-{slip}")
+
+
+def test_a_loss_that_is_only_drawn_of_wrong_parameters_earns_nothing_twice() -> None:
+    drawn = LossMatch(name="plot[2]", kind="sse", verdict="matches")
+
+    assert judge("losses-match", _case(_match("differs", loss=drawn))).verdict is Verdict.SKIPPED
+    assert judge("losses-match", _case(_match(loss=drawn))).verdict is Verdict.PASS
+
+
+def test_a_constant_times_a_known_loss_is_asked_about_with_its_factor() -> None:
+    odd = _match(loss=LossMatch(name="loss", kind="0.37 × sse", verdict="unexplained"))
+
+    finding = judge("losses-match", _case(odd))
+
+    assert (finding.verdict, finding.message.id) == (Verdict.REVIEW, "losses.multiple")
+    assert finding.message.parameters["factor"] == 0.37
+
+
 def test_losses_that_fit_nothing_go_to_a_person() -> None:
     unknown = _match(loss=LossMatch(name="loss", verdict="unexplained"))
 
