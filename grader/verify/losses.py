@@ -15,7 +15,7 @@ import numpy as np
 
 from grader.model import Divergence, LossMatch
 from grader.verify import bounds
-from grader.verify.derived import Derived, Misfit, averaged, full, in_part, misfit, squares
+from grader.verify.derived import Derived, Misfit, averaged, full, in_part, misfit
 from grader.verify.pair import tokens
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ class Run(NamedTuple):
     stated: Said
     states: int
     errors: Callable[[float], Misfit]
+    full: Callable[[float], tuple[Derived, ...]]
 
 
-Look = Callable[[Run, Misfit], Iterable[Derived]]
+Look = Callable[[Run, float], Iterable[Derived]]  # what to compare with, by the unit roundoff of the record
 
 
 def _run(problem: Data, theta: Floats, u: float, stated: Said, states: int) -> Run:
@@ -69,7 +70,11 @@ def _run(problem: Data, theta: Floats, u: float, stated: Said, states: int) -> R
     def errors(unit: float) -> Misfit:
         return misfit(problem, theta, max(u, unit), missing=states - theta.shape[1])
 
-    return Run(problem, theta, stated, states, errors)
+    @cache
+    def whole(unit: float) -> tuple[Derived, ...]:
+        return tuple(full(errors(unit)))
+
+    return Run(problem, theta, stated, states, errors, whole)
 
 
 def match(
@@ -100,11 +105,11 @@ def _judged(column: Recorded, run: Run, begun: Run) -> LossMatch:
     """What a series is that is called a loss: the plainest explanation; what costs more is tried on the beginning."""
     readings = list(_readings(column.values, run.states))
     looks: tuple[Look, ...] = (
-        lambda run, errors: in_part(run.problem, run.theta, errors, run.stated),
-        lambda run, errors: averaged(squares(errors), len(column.values), run.stated),
-        lambda run, errors: _averaged_parts(run, errors, len(column.values)),
+        lambda run, u: in_part(run.problem, run.theta, run.errors(u), run.stated),
+        lambda run, u: averaged(run.full(u)[0], len(column.values), run.stated),
+        lambda run, u: _averaged_parts(run, u, len(column.values)),
     )
-    found = _any(column, readings, run, lambda _, errors: full(errors))
+    found = _any(column, readings, run, lambda run, u: run.full(u))
     for look in looks:
         if found is None and _any(column, readings[:1], begun, look) is not None:
             found = _any(column, readings[:1], run, look)
@@ -116,9 +121,9 @@ def _judged(column: Recorded, run: Run, begun: Run) -> LossMatch:
     )
 
 
-def _averaged_parts(run: Run, errors: Misfit, length: int) -> Iterator[Derived]:
+def _averaged_parts(run: Run, u: float, length: int) -> Iterator[Derived]:
     """Means of the losses of the steps' own samples."""
-    for part in in_part(run.problem, run.theta, errors, run.stated):
+    for part in in_part(run.problem, run.theta, run.errors(u), run.stated):
         if part.kind == "step" and part.at == "before":
             yield from averaged(part, length, run.stated)
 
@@ -128,7 +133,7 @@ def _recognised(column: Recorded, run: Run) -> LossMatch | None:
     if len(column.values) < FEWEST:
         return None
     readings = [each for each in _readings(column.values, run.states) if not np.any(each.room)]
-    found = _any(column, readings, run, lambda _, errors: (loss for loss in full(errors) if not loss.wrong))
+    found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.wrong))
     found = found or _elsewhere(column, readings[0], run)
     return found if found is not None and found.verdict == "matches" else None
 
@@ -227,6 +232,11 @@ def _significant(values: Floats) -> Floats | None:
     return None
 
 
+def _unit(reading: Reading) -> float:
+    """The unit roundoff in which the losses of a record were computed."""
+    return bounds.SINGLE if reading.u == bounds.SINGLE else bounds.DOUBLE
+
+
 # -- agreement -------------------------------------------------------------------------------------
 
 
@@ -245,7 +255,7 @@ def _any(column: Recorded, readings: Iterable[Reading], run: Run, losses: Look) 
     for reading in readings:
         if len(reading.values) < 2 or len(reading.values) > run.states + 1:
             continue
-        for loss in losses(run, run.errors(bounds.SINGLE if reading.u == bounds.SINGLE else bounds.DOUBLE)):
+        for loss in losses(run, _unit(reading)):
             found = _explained(reading, loss)
             if found is not None:
                 return _told(column, found, reading)
@@ -378,7 +388,7 @@ def _elsewhere(column: Recorded, reading: Reading, run: Run) -> LossMatch | None
     """A right loss that was recorded from a later state on, or every so many steps: where its entries say."""
     if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
         return None
-    for loss in (loss for loss in full(run.errors(reading.u)) if not loss.wrong):
+    for loss in (loss for loss in run.full(_unit(reading)) if not loss.wrong):
         for scale in loss.scales.values():
             for where in _found(reading, loss, scale):
                 value, error, known = _taken(loss, where, reading.u)
@@ -413,7 +423,7 @@ def _scaled(column: Recorded, reading: Reading, run: Run) -> LossMatch | None:
     """A loss that is a constant times the sum of squares: a share of the first, or of the data's own; else asked."""
     if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
         return None
-    loss = squares(run.errors(reading.u))
+    loss = run.full(_unit(reading))[0]
     y = run.problem.y
     shares = {"sse/first": 1 / loss.value[0], "sse/variance": 1 / max(float(np.sum((y - y.mean()) ** 2)), 1e-300)}
     for where in _alignments(len(reading.values), run.states):
@@ -440,7 +450,7 @@ def _astray(column: Recorded, readings: Sequence[Reading], run: Run) -> LossMatc
     """A loss that agrees with nothing: it differs if most of it is one known loss, else it stays unexplained."""
     plain = [each for each in readings if each.values is column.values]
     reading = plain[0]._replace(room=np.max([each.room for each in plain], axis=0))
-    loss = squares(run.errors(reading.u))
+    loss = run.full(_unit(reading))[0]
     for where in _alignments(len(reading.values), run.states) if len(reading.values) <= run.states + 1 else ():
         for name, scale in loss.scales.items():
             found = _left(column, reading, loss, where, name, scale)
