@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from grader.verify.pair import Path, Samples
 
 MOST_STEPS = 1_000_000
+MOST_RUNS = 200  # of a notebook that are judged at all
+MOST_TRIED = 16  # of them that follow no rule at once: trying everything takes up to a second each
+MOST_GUESSED = 300  # pairs of series that no name calls a run, and that are tried as one
 
 
 class View(NamedTuple):
@@ -42,6 +45,16 @@ class View(NamedTuple):
     def guessed(self) -> bool:
         """Whether its start was put before it: what such a run follows must be stated, so that the guess is proven."""
         return any(note.id == "verify.first-state-missing" for note in self.notes)
+
+
+class Notebook(NamedTuple):
+    """What a notebook holds and states up to a cell; `offered` is the data, the likeliest first."""
+
+    series: Sequence[Series]
+    stated: Said
+    begins: Sequence[tuple[float, float]]
+    names: Names
+    offered: Sequence[Samples]
 
 
 class Ruling(NamedTuple):
@@ -61,23 +74,43 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
     declared = [each for each in declared if math.isfinite(each.value)]  # `best = inf` plays no part in a run
     np.empty(4_000_000)  # once freed, the C library keeps what it frees: histories no longer cost fresh pages each time
     found: list[Match] = []
+    left: list[Path] = []
     seen: set[str] = set()
     earlier: list[Path] = []
+    guesses = MOST_GUESSED
     for cell in sorted({each.cell for each in series}):
-        stated = said(declared, cell)
+        notebook = Notebook(series, said(declared, cell), starts(declared, cell), names, _offered(series, cell, names))
         used: set[str] = set()
         for path in pair.paths(series, cell, names):
             digest = _digest(path.theta)
-            if digest in seen or used & set(path.names):
+            if digest in seen or used & set(path.names) or (not path.named and guesses == 0):
                 continue
+            guesses -= not path.named
+            if path.named and len(found) == MOST_RUNS:
+                left.append(path)
+                continue
+            thorough = sum(each.verdict not in ("matches", "unverifiable") for each in found) < MOST_TRIED
             with np.errstate(all="ignore"):  # what overflows is inf or nan, and loses every comparison
-                match = _match(path, series, stated, starts(declared, cell), names, _continued(path, earlier))
+                match = _match(path, notebook, _continued(path, earlier), thorough=thorough)
             if match is not None:
                 seen.add(digest)
                 earlier.append(path)
                 used |= set(path.names)
                 found.append(msgspec.structs.replace(match, trace_digest=digest))
-    return tuple(diagnose.unused_velocity(found))
+    return (*diagnose.unused_velocity(found), *_unjudged(left))
+
+
+def _offered(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:
+    """The data that a run of a cell may have been trained on."""
+    return [each for each in pair.samples(series, cell, names) if np.ptp(each.x) > 0]
+
+
+def _unjudged(left: Sequence[Path]) -> Iterator[Match]:
+    """Runs beyond the most that are judged: a person looks, and is told how many there are."""
+    if left:
+        first, steps = left[0], max(bounds.finite_steps(left[0].theta), 0)
+        why = message("verify.more-runs", count=len(left), judged=MOST_RUNS)
+        yield Match(cell=first.cell, names=first.names, steps=steps, verdict="review", diagnosis=why)
 
 
 def _digest(theta: Floats) -> str:
@@ -90,35 +123,29 @@ def _continued(path: Path, earlier: Sequence[Path]) -> Path | None:
     return next((run for run in ended if np.array_equal(run.theta[:, -1], path.theta[:, 0])), None)
 
 
-def _match(
-    path: Path,
-    series: Sequence[Series],
-    stated: Said,
-    begins: Sequence[tuple[float, float]],
-    names: Names,
-    before: Path | None,
-) -> Match | None:
+def _match(path: Path, notebook: Notebook, before: Path | None, *, thorough: bool) -> Match | None:
     """Judge one path; None if it is no run after all: names do not call it one, and no rule explains it.
 
-    A run that goes on from the one `before` is judged alone, else with what the rule may remember from there.
+    A run that goes on from the one `before` is judged alone, else with what the rule may remember from there. Only a
+    `thorough` look tries more than the rules themselves.
     """
+    stated, offered = notebook.stated, notebook.offered
     path, notes = _trimmed(path)
     count = bounds.finite_steps(path.theta)
     overflowed = count < path.theta.shape[1] - 1 and not _undefined(path.theta, count)
-    offered = [each for each in pair.samples(series, path.cell, names) if np.ptp(each.x) > 0]
     if count < 1 or not offered:
         why = "verify.too-short" if count < 1 else "verify.no-data"
         return _unverifiable(path, count, stated, why, overflowed=overflowed) if path.named else None
     theta = np.ascontiguousarray(path.theta[:, : min(count, MOST_STEPS) + 1])
     if not path.named and not _promising(path, theta[:, : PREFIX + 1], offered, stated):
         return None
-    views = _views(path, theta, offered, begins)
+    views = _views(path, theta, offered, notebook.begins)
     likeliest = next(views, None)
     if likeliest is None:
         return _unverifiable(path, count, stated, "verify.no-data", overflowed=overflowed) if path.named else None
     if not _tells(likeliest, 1 if path.named else FEWEST):
         return _unverifiable(path, count, stated, "verify.no-steps", overflowed=overflowed) if path.named else None
-    ruling = _ruling(likeliest, views, stated, named=path.named, ordered=path.ordered)
+    ruling = _ruling(likeliest, views, stated, path, thorough=thorough)
     if ruling is None:
         return None
     if before is not None:
@@ -132,7 +159,8 @@ def _match(
     if count > MOST_STEPS:
         notes = (*notes, message("verify.more-steps", steps=count, judged=MOST_STEPS))
     ruling = ruling._replace(notes=(*notes, *ruling.notes))
-    return _record(path, ruling, stated, pair.losses(series, path, names), count, overflowed=overflowed)
+    recorded = pair.losses(notebook.series, path, notebook.names)
+    return _record(path, ruling, stated, recorded, count, overflowed=overflowed)
 
 
 def _promising(path: Path, theta: Floats, offered: Sequence[Samples], stated: Said) -> bool:
@@ -224,12 +252,12 @@ def _tells(view: View, fewest: int) -> bool:
     return bounds.informative(short) >= fewest or bounds.informative(view.history) >= fewest
 
 
-def _ruling(likeliest: View, others: Iterator[View], stated: Said, *, named: bool, ordered: bool) -> Ruling | None:
+def _ruling(likeliest: View, others: Iterator[View], stated: Said, path: Path, *, thorough: bool) -> Ruling | None:
     """The first view under which the run follows a rule; else what is wrong with it under the likeliest.
 
     The other views are made only once the likeliest has failed.
     """
-    if not named:
+    if not path.named:
         return _followed(chain([likeliest], islice(others, 3)), stated)
     if diagnose.never_moves(likeliest.history):
         return _ruled(likeliest, diagnose.standstill(_case(likeliest, stated)))
@@ -238,8 +266,11 @@ def _ruling(likeliest: View, others: Iterator[View], stated: Said, *, named: boo
         return found
     if found is not None:  # a rate that is not the declared one: unless it is the declared one, many steps at once
         return _followed_otherwise([likeliest], stated) or _mistaken_at_its_rate(found, stated) or found
+    if not thorough:
+        unlooked = Ruling(likeliest, "review", diagnosis=message("verify.not-tried", tried=MOST_TRIED))
+        return _followed(islice(others, 1), stated) or unlooked
     views = [likeliest, *others]
-    likely = views[:1] if ordered else views[:2]
+    likely = views[:1] if path.ordered else views[:2]
     return (
         _followed(views[1:], stated)
         or _followed_otherwise(likely, stated)

@@ -61,6 +61,7 @@ _Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "p
 _INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef|a|p)0)")
 _SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
 MOST_PATHS, MOST_SAMPLES = 40, 8
+MOST_RANKED = 50  # series that may be x, or y
 FEW_WEIGHTS, MOST_WEIGHTS = 8, 80  # of a model, where no name says that a table is a history, and where one does
 FEWEST_DRAWN = 5  # entries of a series that no name calls a loss
 LARGEST = 1e30  # of data: the squares of their gradients must have room
@@ -179,7 +180,9 @@ def paths(series: Sequence[Series], cell: int, names: Names) -> list[Path]:
     found = [*_by_rubric(here, names), *_with_intercepts(tables, here), *tables, *_by_pattern(here)]
     used = {name for path in found if path.named for name in path.names}
     found += islice((path for path in _by_length(here, names) if not used & set(path.names)), MOST_PATHS)
-    return _distinct(sorted(found, key=lambda path: not path.named))[:MOST_PATHS]
+    kept = _distinct(sorted(found, key=lambda path: not path.named))
+    sure = sum(path.named for path in kept)
+    return kept[: max(sure, MOST_PATHS)]  # none that is called a run is left out here
 
 
 def _distinct(found: Iterable[Path]) -> list[Path]:
@@ -298,8 +301,8 @@ def samples(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:
     """What the run of a cell may have been trained on, the likeliest first: by name, then by what it looks like."""
     before = [each for each in series if each.cell <= cell and each.source in ("namespace", "attribute", "container")]
     before.sort(key=lambda each: -each.cell)
-    xs = _ranked(before, names.x, _X)
-    ys = [(rank, each, values) for rank, each, values in _ranked(before, names.y, _Y) if values.ndim == 1]
+    xs = _ranked(before, names.x, _X)[:MOST_RANKED]
+    ys = [(rank, each, values) for rank, each, values in _ranked(before, names.y, _Y) if values.ndim == 1][:MOST_RANKED]
     found = [
         (rank + other, Samples((x.name, y.name), a, b))
         for rank, x, a in xs
@@ -323,7 +326,7 @@ def _ranked(series: Sequence[Series], known: Sequence[str], usual: set[str]) -> 
             ranked.append((0, each, values))
         elif words & usual and not words & _PREDICTION:
             ranked.append((1 if words & {"train", "data"} else 2, each, values))
-    return ranked
+    return sorted(ranked, key=lambda item: item[0])
 
 
 def _made_for_plots(values: Floats, rank: int) -> bool:
@@ -368,7 +371,8 @@ def losses(series: Sequence[Series], path: Path, names: Names) -> list[Recorded]
             continue
         own = stem(column.name) in names.losses
         sure = (own or is_loss(column.name)) and column.source != "plotted"
-        if sure or len(column.values) >= FEWEST_DRAWN:
+        parameter = _about(column.name, _INTERCEPT) is not None or _about(column.name, _SLOPE) is not None
+        if sure or (len(column.values) >= FEWEST_DRAWN and not parameter):
             rank = (not sure, not own, -len(set(tokens(column.name)) & words))
             ranked.append((rank, Recorded(column.name, column.values, sure)))
     return [each for _, each in sorted(ranked, key=lambda item: item[0])]
