@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the battery lies beside the package, not in it
 
 from benchmarks import battery as battery
+from benchmarks import losses as losses
 
 
 def examples(count: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from strategies import losses as curves
 
 from grader import verify
 from grader.model import Declared, LossMatch, Names, Series
@@ -284,3 +285,27 @@ def test_a_curve_under_any_name_counts_only_where_it_is_the_loss() -> None:
     assert judged(theta, named(right, "values")).verdict == "matches"
     assert judged(theta, named(made, "values")).verdict == "absent"
     assert judged(theta, named(made), named(right, "values")).verdict == "unexplained"
+
+
+# -- the battery -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(curves.KINDS))
+def test_a_right_curve_never_differs_and_a_wrong_one_never_matches(name: str) -> None:
+    (row,) = curves.rows({name: curves.KINDS[name]}, draws=2, seed=11)
+
+    assert row.not_right == 0, row.verdicts
+
+
+def test_the_battery_of_curves_holds_many_kinds_of_each_group() -> None:
+    groups = [name.partition(":")[0] for name in curves.KINDS]
+
+    assert {group: groups.count(group) >= 7 for group in curves.GROUPS} == dict.fromkeys(curves.GROUPS, True)
+
+
+def test_the_table_of_curves_counts_every_draw() -> None:
+    chosen = {name: kind for name, kind in curves.KINDS.items() if name.startswith("none")}
+
+    table = curves.by_group(list(curves.rows(chosen, draws=1, seed=2)))
+
+    assert f"| no loss curve | {len(chosen)} | {len(chosen)} | 0 | 0 | 0 | 0 | {len(chosen)} | 0 |" in table
