@@ -114,6 +114,31 @@ def test_a_table_of_steps_and_losses_is_a_loss_and_no_run() -> None:
     assert (found.verdict, found.name) == ("matches", "log[:, 1]")
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        lambda theta, loss: [theta[0], theta[1], loss],
+        lambda theta, loss: [loss, theta[1], theta[0]],
+        lambda theta, loss: [np.arange(201.0), theta[0], theta[1], loss],
+        lambda theta, loss: [theta[0][1:], theta[1][1:], loss[:-1]],
+    ],
+    ids=["loss-last", "loss-first", "steps-as-well", "loss-before-the-update"],
+)
+def test_a_table_of_parameters_and_losses_is_a_run_and_its_loss(columns: Callable[[Any, Any], Any]) -> None:
+    theta = descent()
+    table = np.stack(columns(theta, of(theta)), axis=1)
+    held = [
+        Series(cell=2, name="x_data", values=np.array(line_fit.X_DATA)),
+        Series(cell=2, name="y_data", values=np.array(line_fit.Y_DATA)),
+        Series(cell=4, name="history", values=table),
+    ]
+
+    (found,) = verify.runs(held, declared=[Declared(name="lr", cell=4, value=RATE)], names=Names())
+
+    assert (found.verdict, found.rule, len(found.names)) == ("matches", "gd", 2)
+    assert (found.loss.verdict, found.loss.kind) == ("matches", "mse")
+
+
 @pytest.mark.parametrize("name", ["損失", "L", "loss1", "losslist", "J_hist", "train_mse"])
 def test_what_people_call_a_loss_is_judged_as_one(name: str) -> None:
     theta = descent()

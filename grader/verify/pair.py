@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import combinations, islice
+from functools import partial
+from itertools import combinations, islice, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from grader.model import Floats, Names, Series
 
@@ -61,6 +62,7 @@ _Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "p
 _INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef|a|p)0)")
 _SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
 MOST_PATHS, MOST_SAMPLES = 40, 8
+PROVEN = 200  # states of a table that prove one of its columns to be the loss of the others
 MOST_RANKED = 50  # series that may be x, or y
 FEW_WEIGHTS, MOST_WEIGHTS = 8, 80  # of a model, where no name says that a table is a history, and where one does
 FEWEST_DRAWN = 5  # entries of a series that no name calls a loss
@@ -176,7 +178,7 @@ def _is_axes(theta: Floats) -> bool:
 def paths(series: Sequence[Series], cell: int, names: Names) -> list[Path]:
     """The candidate runs of one cell, the surest first, no numbers twice."""
     here = [each for each in series if each.cell == cell]
-    tables = list(_by_table(here, names))
+    tables = list(_by_table(here, names, partial(samples, series, cell, names)))
     found = [*_by_rubric(here, names), *_with_intercepts(tables, here), *tables, *_by_pattern(here)]
     used = {name for path in found if path.named for name in path.names}
     found += islice((path for path in _by_length(here, names) if not used & set(path.names)), MOST_PATHS)
@@ -230,21 +232,49 @@ def _call(column: Column) -> str:
     return column.name.partition(".")[0] if column.source == "returned" else ""
 
 
-def _by_table(here: Sequence[Series], names: Names) -> Iterator[Path]:
-    """Arrays with a few numbers a step: `theta` of shape [T, 2], or two rows of length T."""
+def _by_table(here: Sequence[Series], names: Names, data: Callable[[], list[Samples]]) -> Iterator[Path]:
+    """Arrays with a few numbers a step: `theta` of shape [T, 2], or two rows of length T, also with steps or losses."""
     data_names = {*names.x, *names.y}
     for each, theta in _tables(here):
         words = set(tokens(each.name))
         if stem(each.name) in data_names or words & (NOT_A_PARAMETER | _LOSS) or theta.shape[0] == theta.shape[1]:
             continue
-        if (not words & _KEEPING and _is_axes(theta)) or (len(theta) == 2 and counts(theta[0])):
+        if not words & _KEEPING and _is_axes(theta):
+            continue
+        rows = _parameters(theta, data)
+        if len(rows) < 2:
             continue
         across = np.squeeze(np.asarray(each.values)).shape[0] == theta.shape[0]
-        rows = range(theta.shape[0])
         labels = tuple(f"{each.name}[{k}]" if across else f"{each.name}[:, {k}]" for k in rows)
         weak = each.source in ("returned", "plotted")  # what a function keeps, and what is drawn, may be of anything
         named = _is_kept(each.name) and not weak
-        yield Path(each.cell, labels, theta, named=named, ordered=False)
+        yield Path(each.cell, labels, theta[rows], named=named, ordered=False)
+
+
+def _parameters(theta: Floats, data: Callable[[], list[Samples]]) -> list[int]:
+    """The rows of a table, but for a first one that counts steps, and one that is the loss of the others."""
+    rows = list(range(1 if counts(theta[0]) else 0, len(theta)))
+    for loss in (rows[-1], rows[0]) if len(rows) > 2 else ():
+        rest = [row for row in rows if row != loss]
+        if any(_is_loss_of(theta[loss, :PROVEN], theta[rest, :PROVEN], each) for each in data()[:3]):
+            return rest
+    return rows
+
+
+def _is_loss_of(values: Floats, theta: Floats, held: Samples) -> bool:
+    """Whether numbers are the sum of squares of these parameters, or its root, up to a constant."""
+    x = held.x[:, None] if held.x.ndim == 1 else held.x
+    if x.shape[1] + 1 != len(theta):
+        return False
+    phi = np.concatenate([np.ones((len(x), 1)), x], axis=1)
+    with np.errstate(all="ignore"):
+        for order in (theta, theta[::-1], np.roll(theta, 1, axis=0)):
+            square = np.sum((phi @ order - held.y[:, None]) ** 2, axis=0)
+            for loss, late in product((square, np.sqrt(square)), (0, 1)):  # recorded after the update, or before
+                ratio = values[late:] / loss[: len(loss) - late]
+                if np.ptp(loss) > 1e-3 * loss.max() and np.all(np.abs(ratio - ratio[0]) <= 1e-6 * ratio[0]):
+                    return True
+    return False
 
 
 def _with_intercepts(tables: Sequence[Path], here: Sequence[Series]) -> Iterator[Path]:
@@ -366,7 +396,9 @@ def losses(series: Sequence[Series], path: Path, names: Names) -> list[Recorded]
     """What may be the recorded loss of a run, the likeliest first: named so, from the same cell; then what is drawn."""
     here = [each for each in series if each.cell == path.cell and each.name not in path.names]
     words, ranked = _words_of(path), []
-    for column in (*columns(here), *_drawn(here)):
+    for column in (*columns(here), *_drawn(here), *_beside(here, path)):
+        if column.name in path.names:
+            continue
         if column.source == "returned" and not any(name.startswith(f"{_call(column)}.") for name in path.names):
             continue
         own = stem(column.name) in names.losses
@@ -392,6 +424,16 @@ def _drawn(here: Iterable[Series]) -> Iterator[Column]:
         if values.ndim == 2 and values.shape[1] == 2 and (each.source == "plotted" or counts(values[:, 0])):
             name = each.name if each.source == "plotted" else f"{each.name}[:, 1]"
             yield Column(each.cell, name, values[:, 1], each.source)
+
+
+def _beside(here: Iterable[Series], path: Path) -> Iterator[Column]:
+    """The other columns of the table that a run is kept in."""
+    for each in here:
+        values = np.asarray(each.values, dtype=np.float64)
+        labels = [f"{each.name}[:, {k}]" for k in range(values.shape[1])] if values.ndim == 2 else []
+        if set(labels) & set(path.names):
+            for name, column in zip(labels, values.T, strict=True):
+                yield Column(each.cell, name, column, each.source)
 
 
 def counts(values: Floats) -> bool:
