@@ -427,6 +427,9 @@ def _unknown_loss(match: Match) -> Message:
     """What can be said of a loss that a person has to look at."""
     slip, name = _slip(match.loss), match.loss.name or ""
     factor, _, kind = (match.loss.kind or "").partition(" × ")
+    of, _, data = (match.loss.kind or "").rpartition(", on ")
+    if of:
+        return message("losses.other-data", cell=match.cell, name=name, kind=_plain_kind(match.loss), data=data)
     if kind:
         return message("losses.multiple", cell=match.cell, name=name, factor=float(factor), kind=kind)
     return message(f"losses.perhaps-{slip}" if slip else "losses.unexplained", cell=match.cell, name=name)

@@ -254,6 +254,15 @@ def test_a_constant_times_a_known_loss_is_asked_about_with_its_factor() -> None:
     assert finding.message.parameters["factor"] == 0.37
 
 
+def test_a_loss_on_other_data_is_asked_about_by_their_names() -> None:
+    other = _match(loss=LossMatch(name="loss", kind="mse, rounded, on x_all, y_all", verdict="unexplained"))
+
+    finding = judge("losses-match", _case(other))
+
+    assert (finding.verdict, finding.message.id) == (Verdict.REVIEW, "losses.other-data")
+    assert (finding.message.parameters["kind"], finding.message.parameters["data"]) == ("mse", "x_all, y_all")
+
+
 def test_losses_that_fit_nothing_go_to_a_person() -> None:
     unknown = _match(loss=LossMatch(name="loss", verdict="unexplained"))
 

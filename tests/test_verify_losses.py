@@ -312,6 +312,71 @@ def test_a_curve_under_any_name_counts_only_where_it_is_the_loss() -> None:
     assert judged(theta, named(made), named(right, "values")).verdict == "unexplained"
 
 
+# -- of other data and other runs -------------------------------------------------------------------
+
+VAL_X, VAL_Y = np.array([50.0, 120.0, 300.0, 410.0]), np.array([120.0, 250.0, 520.0, 900.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "verdict"),
+    [
+        ("val_loss", "val", "matches"),
+        ("test_mse", "test", "matches"),
+        ("loss_history", "val", "unexplained"),
+        ("loss_history", "all", "unexplained"),
+    ],
+)
+def test_a_loss_on_other_data_is_right_where_both_names_say_so(name: str, data: str, verdict: str) -> None:
+    theta = descent()
+    losses = [np.mean((b + w * VAL_X - VAL_Y) ** 2) for b, w in theta.T[1:]]
+    held = [Series(cell=2, name=f"x_{data}", values=VAL_X), Series(cell=2, name=f"y_{data}", values=VAL_Y)]
+
+    found = judged(theta, named(losses, name), *held)
+
+    assert (found.verdict, found.kind) == (verdict, f"mse, on x_{data}, y_{data}")
+
+
+def several(*runs: Any) -> list[LossMatch]:
+    """What is said of the losses of runs that one cell keeps in lists of lists."""
+    held = [
+        Series(cell=2, name="x_data", values=np.array(line_fit.X_DATA)),
+        Series(cell=2, name="y_data", values=np.array(line_fit.Y_DATA)),
+    ]
+    for number, (theta, losses) in enumerate(runs):
+        kept = {f"r[{number}].b_history": theta[0], f"r[{number}].w_history": theta[1], f"all_costs[{number}]": losses}
+        held += [named(values, name) for name, values in kept.items() if values is not None]
+    found = verify.runs(held, declared=[Declared(name="lr", cell=4, value=RATE)], names=Names())
+    return [match.loss for match in found]
+
+
+def begun_at(b: float) -> Any:
+    return optimizers.descend(optimizers.sgd, line_fit.gradient, np.array([b, -4.0]), steps=60, lr=RATE)
+
+
+def test_each_of_many_runs_finds_its_own_loss() -> None:
+    runs = [(theta, of(theta)[1:]) for theta in map(begun_at, np.arange(-120.0, -111.0))]
+
+    assert [(loss.verdict, loss.name) for loss in several(*runs)] == [
+        ("matches", f"all_costs[{number}]") for number in range(9)
+    ]
+
+
+def test_a_run_without_a_loss_is_not_asked_about_that_of_another_run() -> None:
+    first, second, third = begun_at(-120.0), begun_at(-110.0), begun_at(-100.0)
+    made_up = np.linspace(9.0, 1.0, 60) ** 2
+
+    assert [loss.verdict for loss in several((first, of(first)[1:]), (second, None))] == ["matches", "absent"]
+    assert [loss.verdict for loss in several((third, made_up))] == ["unexplained"]
+
+
+def test_the_errors_of_many_samples_are_held_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grader.verify.losses.MOST_NUMBERS", 330)
+    theta = descent()
+
+    assert judged(theta, named(of(theta)[1:])).verdict == "matches"
+    assert judged(theta, named(np.where(np.arange(200) == 150, 1.0, of(theta)[1:]))).verdict == "differs"
+
+
 # -- the battery -----------------------------------------------------------------------------------
 
 

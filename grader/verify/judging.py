@@ -48,13 +48,14 @@ class View(NamedTuple):
 
 
 class Notebook(NamedTuple):
-    """What a notebook holds and states up to a cell; `offered` is the data, the likeliest first."""
+    """What a notebook holds and states up to a cell: `offered` data, the likeliest first, and others `besides`."""
 
     series: Sequence[Series]
     stated: Said
     begins: Sequence[tuple[float, float]]
     names: Names
     offered: Sequence[Samples]
+    besides: Sequence[Samples]
 
 
 class Ruling(NamedTuple):
@@ -79,7 +80,8 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
     earlier: list[Path] = []
     guesses = MOST_GUESSED
     for cell in sorted({each.cell for each in series}):
-        notebook = Notebook(series, said(declared, cell), starts(declared, cell), names, _offered(series, cell, names))
+        stated, begins, offered = said(declared, cell), starts(declared, cell), _offered(series, cell, names)
+        notebook = Notebook(series, stated, begins, names, offered, pair.held_out(series, cell))
         used: set[str] = set()
         for path in pair.paths(series, cell, names):
             digest = _digest(path.theta)
@@ -97,7 +99,7 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
                 earlier.append(path)
                 used |= set(path.names)
                 found.append(msgspec.structs.replace(match, trace_digest=digest))
-    return (*diagnose.unused_velocity(found), *_unjudged(left))
+    return (*losses.apart(list(diagnose.unused_velocity(found))), *_unjudged(left))
 
 
 def _offered(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:
@@ -160,7 +162,7 @@ def _match(path: Path, notebook: Notebook, before: Path | None, *, thorough: boo
         notes = (*notes, message("verify.more-steps", steps=count, judged=MOST_STEPS))
     ruling = ruling._replace(notes=(*notes, *ruling.notes))
     recorded = pair.losses(notebook.series, path, notebook.names)
-    return _record(path, ruling, stated, recorded, count, overflowed=overflowed)
+    return _record(path, ruling, notebook, recorded, count, overflowed=overflowed)
 
 
 def _promising(path: Path, theta: Floats, offered: Sequence[Samples], stated: Said) -> bool:
@@ -385,12 +387,13 @@ def _unlike_handed_out(problem: Data) -> Iterator[Message]:
 
 
 def _record(
-    path: Path, ruling: Ruling, stated: Said, recorded: Sequence[pair.Recorded], count: int, *, overflowed: bool
+    path: Path, ruling: Ruling, notebook: Notebook, recorded: Sequence[pair.Recorded], count: int, *, overflowed: bool
 ) -> Match:
     view, best = ruling.view, ruling.fits[0] if ruling.fits else None
     loss = effects.losses(view.problem, view.theta)
     shift = view.theta.shape[1] - min(count, MOST_STEPS) - 1  # of a view that begins a state earlier or later
-    states = path.theta.shape[1] + shift
+    states, stated = path.theta.shape[1] + shift, notebook.stated
+    others = list(_held_besides(view, (*notebook.besides, *notebook.offered))) if recorded else []
     return Match(
         cell=path.cell,
         names=view.names,
@@ -406,11 +409,19 @@ def _record(
         first_divergence=ruling.divergence,
         diagnosis=ruling.diagnosis,
         notes=ruling.notes,
-        loss=losses.match(view.problem, view.theta, view.history.u, recorded, stated, states=states),
+        loss=losses.match(view.problem, view.theta, view.history.u, recorded, stated, states=states, others=others),
         effect=effects.effect(view.problem, view.theta, loss, overflowed=overflowed),
         final_loss=float(loss[-1]),
         curve=curves.curve(view.problem, view.theta, loss, expected=_expected(ruling)),
     )
+
+
+def _held_besides(view: View, offered: Sequence[Samples]) -> Iterator[tuple[str, Data]]:
+    """Data of the same model that the run was not trained on, by the names of x and y."""
+    for samples in offered:
+        for phi in _models(samples.x, view.theta.shape[0]):
+            if not np.array_equal(samples.y, view.problem.y):
+                yield ", ".join(samples.names), bounds.data(phi, samples.y)
 
 
 def _expected(ruling: Ruling) -> Floats | None:

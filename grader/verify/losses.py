@@ -11,25 +11,26 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 
 from grader.model import Divergence, LossMatch
 from grader.verify import bounds
 from grader.verify.derived import Derived, Misfit, averaged, full, in_part, misfit
-from grader.verify.pair import tokens
+from grader.verify.pair import HELD_OUT, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from grader.model import Floats
+    from grader.model import Floats, Match
     from grader.verify.bounds import Data
     from grader.verify.derived import At
     from grader.verify.pair import Recorded
     from grader.verify.said import Said
 
-MOST_POINTS = 200_000
+MOST_POINTS, MOST_NUMBERS = 200_000, 4_000_000  # states; errors that are held at once
 MOST_SURE, MOST_OTHERS = 4, 16  # columns that are looked at: what names call a loss, and what may be one
 ENOUGH = 2100  # states, to try what costs more on: two of the widest windows
 GLANCE = 64  # entries that are compared first
@@ -72,40 +73,73 @@ def _run(problem: Data, theta: Floats, u: float, stated: Said, states: int) -> R
 
     @cache
     def whole(unit: float) -> tuple[Derived, ...]:
-        return tuple(full(errors(unit)))
+        return tuple(_piecewise(problem, theta, max(u, unit), states))
 
     return Run(problem, theta, stated, states, errors, whole)
 
 
+def _piecewise(problem: Data, theta: Floats, u: float, states: int) -> Iterator[Derived]:
+    """The losses over all samples, of so many states at a time that the errors of many samples have room."""
+    size = max(MOST_NUMBERS // problem.size, 1)
+    pieces = (theta[:, begin : begin + size] for begin in range(0, theta.shape[1], size))
+    found = [list(full(misfit(problem, piece, u, missing=states - piece.shape[1]))) for piece in pieces]
+    for same in zip(*found, strict=True):
+        value, error = (np.concatenate([getattr(part, name) for part in same]) for name in ("value", "error"))
+        yield same[0]._replace(value=value, error=error)
+
+
 def match(
-    problem: Data, theta: Floats, u: float, recorded: Sequence[Recorded], stated: Said, *, states: int
+    problem: Data,
+    theta: Floats,
+    u: float,
+    recorded: Sequence[Recorded],
+    stated: Said,
+    *,
+    states: int,
+    others: Sequence[tuple[str, Data]] = (),
 ) -> LossMatch:
     """The first recorded loss that agrees with the run, else what is known of the likeliest.
 
-    `states` counts the recorded states, of which `theta` holds those before an overflow. A series that no name calls a
-    loss counts only if it is one.
+    `states` counts the recorded states, of which `theta` holds those before an overflow; `others` are data that the run
+    was not trained on. A series that no name calls a loss counts only if it is one.
     """
     if not recorded:
         return LossMatch()
     run = _run(problem, theta[:, :MOST_POINTS], u, stated, states)
     begun = _run(problem, theta[:, :ENOUGH], u, stated, states)
     sure = [each for each in recorded if each.sure and not _are_errors(each.values, run)]
-    tried = [_judged(each, run, begun) for each in sure[:MOST_SURE]]
+    plain = (_recognised(each, run) for each in sure[:MOST_OTHERS])
+    tried = [next((found for found in plain if found is not None), LossMatch())]
+    if tried[0].verdict == "absent":
+        elsewhere = [_run(data, run.theta, u, stated, states) for _, data in others]
+        held = [(name, other) for (name, _), other in zip(others, elsewhere, strict=True)]
+        tried = [_judged(each, run, begun, held) for each in sure[:MOST_SURE]]
     for verdict in ("matches", "differs"):
         for found in tried:
             if found.verdict == verdict:
                 return found
     if tried:
         return tried[0]
-    others = (_recognised(each, run) for each in [each for each in recorded if not each.sure][:MOST_OTHERS])
-    return next((found for found in others if found is not None), LossMatch())
+    drawn = (_recognised(each, run) for each in [each for each in recorded if not each.sure][:MOST_OTHERS])
+    return next((found for found in drawn if found is not None), LossMatch())
 
 
-def _judged(column: Recorded, run: Run, begun: Run) -> LossMatch:
+def apart(found: Sequence[Match]) -> list[Match]:
+    """Take back what was asked of a loss that is the loss of another run of its cell: this one recorded none."""
+    known = {(each.cell, each.loss.name) for each in found if each.loss.verdict == "matches"}
+    return [
+        msgspec.structs.replace(each, loss=LossMatch())
+        if each.loss.verdict == "unexplained" and (each.cell, each.loss.name) in known
+        else each
+        for each in found
+    ]
+
+
+def _judged(column: Recorded, run: Run, begun: Run, others: Sequence[tuple[str, Run]]) -> LossMatch:
     """What a series is that is called a loss: the plainest explanation; what costs more is tried on the beginning."""
     readings = list(_readings(column.values, run.states))
     looks: tuple[Look, ...] = (
-        lambda run, u: in_part(run.problem, run.theta, run.errors(u), run.stated),
+        _in_part,
         lambda run, u: averaged(run.full(u)[0], len(column.values), run.stated),
         lambda run, u: _averaged_parts(run, u, len(column.values)),
     )
@@ -115,15 +149,22 @@ def _judged(column: Recorded, run: Run, begun: Run) -> LossMatch:
             found = _any(column, readings[:1], run, look)
     return (
         found
+        or _of_others(column, readings, others)
         or _elsewhere(column, readings[0], run)
         or _scaled(column, readings[0], run)
         or _astray(column, readings, run)
     )
 
 
+def _in_part(run: Run, u: float) -> Iterator[Derived]:
+    """The losses of the steps' own samples, unless the errors of all are too many to hold."""
+    if run.problem.size * run.theta.shape[1] <= 4 * MOST_NUMBERS:
+        yield from in_part(run.problem, run.theta, run.errors(u), run.stated)
+
+
 def _averaged_parts(run: Run, u: float, length: int) -> Iterator[Derived]:
     """Means of the losses of the steps' own samples."""
-    for part in in_part(run.problem, run.theta, run.errors(u), run.stated):
+    for part in _in_part(run, u):
         if part.kind == "step" and part.at == "before":
             yield from averaged(part, length, run.stated)
 
@@ -140,7 +181,7 @@ def _recognised(column: Recorded, run: Run) -> LossMatch | None:
 
 def _are_errors(values: Floats, run: Run) -> bool:
     """Whether a series holds the errors of the samples at the end, of which a name may speak as well."""
-    last = np.abs(run.errors(bounds.DOUBLE).value[:, -1])
+    last = np.abs(misfit(run.problem, run.theta[:, -1:], bounds.DOUBLE).value[:, 0])
     if len(values) != len(last):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
@@ -379,6 +420,19 @@ def _compared(reading: Reading, loss: Derived, where: NDArray[np.intp]) -> list[
                 if worst <= bounds.ROUNDING:
                     found.append((label, worst))
         return found
+
+
+def _of_others(column: Recorded, readings: Sequence[Reading], others: Sequence[tuple[str, Run]]) -> LossMatch | None:
+    """A right loss on data that the run was not trained on: right if both names say so, else it is asked about."""
+    for name, run in others:
+        found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.wrong))
+        if found is not None and found.verdict == "matches":
+            meant = bool(set(tokens(column.name)) & HELD_OUT) and any(
+                set(tokens(of)) & HELD_OUT for of in name.split(", ")
+            )
+            verdict: Literal["matches", "unexplained"] = "matches" if meant else "unexplained"
+            return msgspec.structs.replace(found, kind=f"{found.kind}, on {name}", verdict=verdict)
+    return None
 
 
 # -- unusual records -------------------------------------------------------------------------------

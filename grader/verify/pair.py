@@ -17,6 +17,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from grader.model import Floats, Names, Series
 
@@ -59,6 +60,7 @@ _OF_A_LOSS = {
 _PREDICTION = {"pred", "predict", "predicted", "predictions", "p", "hat", "hypothesis", "line", "fit", "fitted", "test"}
 _X = {"x", "xs", "feature", "features", "input", "inputs", "area", "size", "hours", "cp"}
 _Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "price", "prices", "score", "scores"}
+HELD_OUT = {"val", "valid", "validation", "test", "testing", "dev", "eval", "holdout"}
 _INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef|a|p)0)")
 _SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
 MOST_PATHS, MOST_SAMPLES = 40, 8
@@ -329,22 +331,39 @@ def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
 
 def samples(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:
     """What the run of a cell may have been trained on, the likeliest first: by name, then by what it looks like."""
-    before = [each for each in series if each.cell <= cell and each.source in ("namespace", "attribute", "container")]
-    before.sort(key=lambda each: -each.cell)
-    xs = _ranked(before, names.x, _X)[:MOST_RANKED]
-    ys = [(rank, each, values) for rank, each, values in _ranked(before, names.y, _Y) if values.ndim == 1][:MOST_RANKED]
-    found = [
-        (rank + other, Samples((x.name, y.name), a, b))
-        for rank, x, a in xs
-        for other, y, b in ys
-        if len(a) == len(b) >= 2 and x.name != y.name and not _made_for_plots(a, rank) and not _made_for_plots(b, other)
-    ]
+    before = _before(series, cell)
+    found = [*_pairs(_ranked(before, names.x, _X), _ranked(before, names.y, _Y))]
     found += [(9, each) for each in _data_tables(before)]
     found.sort(key=lambda item: item[0])
     return [each for _, each in found[:MOST_SAMPLES]]
 
 
-def _ranked(series: Sequence[Series], known: Sequence[str], usual: set[str]) -> list[tuple[int, Series, Floats]]:
+def held_out(series: Sequence[Series], cell: int) -> list[Samples]:
+    """What names call data for validation or a test, which no run is trained on."""
+    before = [each for each in _before(series, cell) if set(tokens(each.name)) & HELD_OUT]
+    found = _pairs(_ranked(before, (), _X, allowed=HELD_OUT), _ranked(before, (), _Y, allowed=HELD_OUT))
+    return [each for _, each in islice(found, MOST_SAMPLES)]
+
+
+def _before(series: Sequence[Series], cell: int) -> list[Series]:
+    """What the notebook itself held up to a cell, the latest first."""
+    before = [each for each in series if each.cell <= cell and each.source in ("namespace", "attribute", "container")]
+    return sorted(before, key=lambda each: -each.cell)
+
+
+def _pairs(
+    xs: Sequence[tuple[int, Series, Floats]], ys: Sequence[tuple[int, Series, Floats]]
+) -> Iterator[tuple[int, Samples]]:
+    """Every x with every y of its length, with how far their names leave it open."""
+    for (rank, x, a), (other, y, b) in product(xs, (each for each in ys if each[2].ndim == 1)):
+        plotted = _made_for_plots(a, rank) or _made_for_plots(b, other)
+        if len(a) == len(b) >= 2 and x.name != y.name and not plotted:
+            yield rank + other, Samples((x.name, y.name), a, b)
+
+
+def _ranked(
+    series: Sequence[Series], known: Sequence[str], usual: set[str], *, allowed: AbstractSet[str] = frozenset()
+) -> list[tuple[int, Series, Floats]]:
     """Series that may be x (or y): 0 for the rubric's names, 1 and 2 for usual ones."""
     ranked = []
     for each in series:
@@ -354,9 +373,10 @@ def _ranked(series: Sequence[Series], known: Sequence[str], usual: set[str]) -> 
             continue
         if stem(each.name) in known:
             ranked.append((0, each, values))
-        elif words & usual and not words & _PREDICTION:
+        elif words & usual and not words & (_PREDICTION - allowed):
             ranked.append((1 if words & {"train", "data"} else 2, each, values))
-    return sorted(ranked, key=lambda item: item[0])
+    kept = sorted(range(len(ranked)), key=lambda k: ranked[k][0])[:MOST_RANKED]
+    return [ranked[k] for k in sorted(kept)]
 
 
 def _made_for_plots(values: Floats, rank: int) -> bool:
