@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import examples, series_of_numbers
 from strategies import losses as curves
 
 from grader import verify
@@ -310,6 +314,25 @@ def test_a_curve_under_any_name_counts_only_where_it_is_the_loss() -> None:
     assert judged(theta, named(right, "values")).verdict == "matches"
     assert judged(theta, named(made, "values")).verdict == "absent"
     assert judged(theta, named(made), named(right, "values")).verdict == "unexplained"
+
+
+@settings(max_examples=examples(60))
+@given(series_of_numbers(), st.sampled_from([1, 3, 30, 400]), st.sampled_from([1e-7, 1e-5, 0.0]))
+def test_whatever_is_called_a_loss_is_told_without_an_error(values: Any, steps: int, lr: float) -> None:
+    with np.errstate(all="ignore"):
+        theta = optimizers.descend(optimizers.sgd, line_fit.gradient, START, steps=steps, lr=lr)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = judged(theta, named(values), named(np.resize(values, 20), "cost"), lr=lr)
+
+    assert found.verdict in ("absent", "unexplained", "differs", "matches")
+
+
+def test_a_run_that_overflows_before_its_first_average_is_told() -> None:
+    with np.errstate(all="ignore"):
+        theta = optimizers.descend(optimizers.sgd, line_fit.gradient, START, steps=2000, lr=1e-5)
+
+    assert judged(theta, named(np.arange(10.0) ** 2), lr=1e-5).verdict == "unexplained"
 
 
 # -- of other data and other runs -------------------------------------------------------------------
