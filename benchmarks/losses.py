@@ -193,6 +193,7 @@ kind("right: errors in single precision", lambda rng, k: np.mean(k.errors.astype
 kind("right: 2 decimals", lambda rng, k: np.round(k.mse[1:], 2), PERSON)
 kind("right: 6 decimals", lambda rng, k: np.round(k.mse[1:], 6), PERSON)
 kind("right: 4 digits", lambda rng, k: digits(k.mse[1:], 4), PERSON)
+kind("right: 3 digits", lambda rng, k: digits(k.mse[1:], 3), PERSON)
 kind("right: whole numbers", lambda rng, k: np.trunc(k.mse[1:]), PERSON)
 kind("right: logarithm", lambda rng, k: np.log(k.mse[1:]))
 kind("right: common logarithm", lambda rng, k: np.log10(k.mse[1:]))
@@ -211,6 +212,7 @@ kind("right: states without the first", lambda rng, k: k.mse, PERSON, states=sli
 kind("right: a zero first", lambda rng, k: [0.0, *k.mse[1:]])
 kind("right: infinity first", lambda rng, k: [np.inf, *k.mse[1:]])
 kind("right: zeros after the end", lambda rng, k: [*k.mse[1:], *np.zeros(50)])
+kind("right: each twice", lambda rng, k: np.repeat(k.mse[1:], 2))
 kind("right: list not emptied", lambda rng, k: [*(k.mse[1:] * 2 + 1), *k.mse[1:]], PERSON, "absent")
 kind("right: moving mean", lambda rng, k: np.convolve(k.mse[1:], np.ones(5) / 5, "valid"))
 kind("right: mean of the last 10", lambda rng, k: [k.mse[max(1, t - 9) : t + 1].mean() for t in range(1, len(k.mse))])
@@ -249,6 +251,7 @@ kind("asked: Huber", lambda rng, k: huber(k.errors[1:]))
 kind("asked: largest error", lambda rng, k: np.abs(k.errors[1:]).max(axis=1), called="error")
 kind("asked: loss above the least", lambda rng, k: k.mse[1:] - k.mse.min() * 0.99, called="loss")
 kind("asked: 3.7 times the loss", lambda rng, k: 3.7 * k.mse[1:])
+kind("asked: all but one sample", lambda rng, k: (k.errors[1:, :-1] ** 2).mean(axis=1))
 kind("asked: best so far", lambda rng, k: np.minimum.accumulate(k.mse[1:]), "matches", run=one)
 kind("asked: cut off for a plot", lambda rng, k: np.minimum(k.mse[1:], k.mse[5] * 0.999), "matches")
 kind("asked: R2 called a loss", lambda rng, k: 1 - k.mse[1:] / k.w.y.var(), called="loss")
@@ -324,7 +327,7 @@ kind("fake: every 10th, repeated", lambda rng, k: np.repeat(k.mse[:-1:10], 10), 
 kind("fake: every 20th, joined", lambda rng, k: np.interp(np.arange(200), np.arange(0, 200, 20), k.mse[:-1:20]),
      "differs", run=even)  # fmt: skip
 kind("fake: intercept forgotten",
-     lambda rng, k: ((phi(k.w)[:, 1:] @ k.path[1:, 1:]).T - k.w.y[None]).__pow__(2).mean(axis=1))  # fmt: skip
+     lambda rng, k: (((phi(k.w)[:, 1:] @ k.path[1:, 1:]).T - k.w.y) ** 2).mean(axis=1), "differs")  # fmt: skip
 kind("fake: y in another order",
      lambda rng, k: ((k.errors[1:] + k.w.y - np.roll(k.w.y, 1)) ** 2).mean(axis=1))  # fmt: skip
 kind("fake: broadcast to a table",

@@ -56,6 +56,7 @@ def of(theta: Any) -> Any:
         (lambda loss: np.log10(loss[1:]), "mse, log10"),
         (lambda loss: np.trunc(loss[1:]), "mse, cut off"),
         (lambda loss: [float(f"{value:.4g}") for value in loss[1:]], "mse, rounded"),
+        (lambda loss: [float(f"{value:.2e}") for value in loss[1:]], "mse, rounded"),
         (lambda loss: np.concatenate([[0.0], loss[1:]]), "mse, unused entries left out"),
         (lambda loss: np.concatenate([[np.inf], loss[1:]]), "mse, unused entries left out"),
         (lambda loss: np.concatenate([loss[1:], np.zeros(50)]), "mse, unused entries left out"),
@@ -71,7 +72,15 @@ def of(theta: Any) -> Any:
         (lambda loss: np.concatenate([np.arange(90.0), loss[1:]]), "mse, the last entries"),
     ],
     ids=[
-        *("logarithm", "common-logarithm", "whole-numbers", "four-digits", "zero-before", "infinity-before"),
+        *(
+            "logarithm",
+            "common-logarithm",
+            "whole-numbers",
+            "four-digits",
+            "three-digits",
+            "zero-before",
+            "infinity-before",
+        ),
         *("zeros-after", "nan-after", "thinned-and-last", "thinned-after-and-last", "begun-later", "share-of-first"),
         *("mean-so-far", "last-ten", "blocks", "both-sides-of-the-update", "list-not-emptied"),
     ],
@@ -271,8 +280,9 @@ def test_a_curve_that_was_edited_differs_where_it_was(spoilt: Callable[[Any], An
         lambda loss: np.concatenate([loss[:150], loss[100:150]]),
         lambda loss: loss * (1 + 1e-6 * (np.arange(200) == 90)),
         lambda loss: np.where(np.arange(200) == 90, np.nan, loss),
+        lambda loss: [float(f"{value:.1e}") for value in loss],
     ],
-    ids=["cut-for-a-plot", "of-other-states", "less-than-can-be-seen", "no-number"],
+    ids=["cut-for-a-plot", "of-other-states", "less-than-can-be-seen", "no-number", "two-digits"],
 )
 def test_most_of_a_right_loss_beside_what_proves_nothing_goes_to_a_person(kept: Callable[[Any], Any]) -> None:
     theta = descent()

@@ -242,7 +242,7 @@ def _rounded(values: Floats, manner: str) -> Iterator[Reading]:
     none = np.zeros(len(values))
     finite = values[np.isfinite(values)]
     u = bounds.unit(finite[None, :]) if len(finite) else bounds.DOUBLE
-    place, room = _place(values), _significant(values)
+    place, room = _place(values), _significant(values, fewest=3 if len(np.unique(values)) >= 10 else 4)
     if place:
         yield Reading(values, none + 0.51 * place, u, f"{manner}, rounded")
     yield Reading(values, none, u, manner)
@@ -262,11 +262,11 @@ def _place(values: Floats) -> float:
     return place if place < 1e-3 * spread or (place < 0.02 * spread and len(np.unique(values)) >= 10) else 0.0
 
 
-def _significant(values: Floats) -> Floats | None:
-    """Half the last of the significant digits to which every value was rounded, between four and eight of them."""
+def _significant(values: Floats, *, fewest: int) -> Floats | None:
+    """Half the last of the significant digits to which every value was rounded, up to eight of them."""
     if not np.all(np.isfinite(values)) or not np.all(values):
         return None
-    for digits in range(4, 9):
+    for digits in range(fewest, 9):
         last = 10.0 ** (np.floor(np.log10(np.abs(values))) - digits + 1)
         if np.all(np.abs(values - np.round(values / last) * last) <= 8 * bounds.DOUBLE * np.abs(values)):
             return np.asarray(0.51 * last)
@@ -503,7 +503,9 @@ def _scaled(column: Recorded, reading: Reading, run: Run) -> LossMatch | None:
 def _astray(column: Recorded, readings: Sequence[Reading], run: Run) -> LossMatch:
     """A loss that agrees with nothing: it differs if most of it is one known loss, else it stays unexplained."""
     plain = [each for each in readings if each.values is column.values]
-    reading = plain[0]._replace(room=np.max([each.room for each in plain], axis=0))
+    coarse = _significant(column.values, fewest=2)
+    rooms = [each.room for each in plain] + ([] if coarse is None else [coarse])
+    reading = plain[0]._replace(room=np.max(rooms, axis=0))
     loss = run.full(_unit(reading))[0]
     for where in _alignments(len(reading.values), run.states) if len(reading.values) <= run.states + 1 else ():
         for name, scale in loss.scales.items():

@@ -55,7 +55,7 @@ _LOSS_WORD = re.compile(
 )
 _OF_A_LOSS = {
     *("diff", "diffs", "delta", "change", "changes", "improvement", "grad", "gradient", "gradients", "time", "times"),
-    *("tol", "best", "final", "min", "end", "prev", "previous", "lr", "rate", "rates"),
+    *("tol", "best", "final", "min", "end", "prev", "previous"),
 }
 _PREDICTION = {"pred", "predict", "predicted", "predictions", "p", "hat", "hypothesis", "line", "fit", "fitted", "test"}
 _X = {"x", "xs", "feature", "features", "input", "inputs", "area", "size", "hours", "cp"}
