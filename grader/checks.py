@@ -172,7 +172,8 @@ def losses_match(case: Case) -> Finding:
     unknown = [m for m in recorded if m.loss.verdict == "unexplained"]
     if unknown:
         what = _unknown_loss(unknown[0])
-        return _finding("losses-match", Verdict.REVIEW, what, where=_place(unknown))
+        advice = message("losses.hint-unknown") if what.id == "losses.unexplained" else None
+        return _finding("losses-match", Verdict.REVIEW, what, where=_place(unknown), hint=advice)
     if recorded:
         return _finding(
             "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=_plain_kind(recorded[0].loss))

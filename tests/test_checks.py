@@ -266,7 +266,10 @@ def test_a_loss_on_other_data_is_asked_about_by_their_names() -> None:
 def test_losses_that_fit_nothing_go_to_a_person() -> None:
     unknown = _match(loss=LossMatch(name="loss", verdict="unexplained"))
 
-    assert judge("losses-match", _case(unknown)).verdict is Verdict.REVIEW
+    finding = judge("losses-match", _case(unknown))
+
+    assert finding.verdict is Verdict.REVIEW
+    assert finding.hint == message("losses.hint-unknown")
 
 
 def test_the_handed_out_runs_do_not_thin_the_students_own() -> None:
