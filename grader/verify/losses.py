@@ -18,6 +18,7 @@ from grader.model import Divergence, LossMatch
 from grader.verify import bounds
 from grader.verify.derived import Derived, Misfit, averaged, full, in_part, misfit
 from grader.verify.pair import HELD_OUT, tokens
+from grader.verify.readings import Reading, meant, significant, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,19 +38,9 @@ GLANCE = 64  # entries that are compared first
 FEWEST = 5  # entries from which an unusual beginning or scale can be read
 VISIBLE = 1e-3  # of a loss: what a curve that was edited is off by at least, and no rounding that nobody thought of
 TELLING = 100.0  # bounds by which a loss must have moved, for its entries to be told apart
-PLACEHOLDERS = (0.0, -1.0, 1.0)
 _PLAINLY = {"cum", "cumul", "cumulative", "cumsum", "accumulated", "total", "neg", "negative", "bias", "sum"}
 _ERRORS = {"error", "errors", "err", "errs", "residual", "residuals", "mean", "avg"}
 _OF_ONE = {"last", "first", "sample", "one", "single", "point"}
-
-
-class Reading(NamedTuple):
-    """The entries of a record as they may be meant; `room` is what rounding took before they were recorded."""
-
-    values: Floats
-    room: Floats
-    u: float
-    manner: str = ""
 
 
 class Run(NamedTuple):
@@ -137,7 +128,7 @@ def apart(found: Sequence[Match]) -> list[Match]:
 
 def _judged(column: Recorded, run: Run, begun: Run, others: Sequence[tuple[str, Run]]) -> LossMatch:
     """What a series is that is called a loss: the plainest explanation; what costs more is tried on the beginning."""
-    readings = list(_readings(column.values, run.states))
+    readings = list(meant(column.values, run.states))
     looks: tuple[Look, ...] = (
         _in_part,
         lambda run, u: averaged(run.full(u)[0], len(column.values), run.stated),
@@ -173,7 +164,7 @@ def _recognised(column: Recorded, run: Run) -> LossMatch | None:
     """A series under any name, if it is a right loss of the run beyond doubt."""
     if len(column.values) < FEWEST:
         return None
-    readings = [each for each in _readings(column.values, run.states) if not np.any(each.room)]
+    readings = [each for each in meant(column.values, run.states) if not np.any(each.room)]
     found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.wrong))
     found = found or _elsewhere(column, readings[0], run)
     return found if found is not None and found.verdict == "matches" else None
@@ -186,96 +177,6 @@ def _are_errors(values: Floats, run: Run) -> bool:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return any(np.allclose(np.abs(values), of, rtol=1e-6, atol=1e-9) for of in (last, last**2, last**2 / 2))
-
-
-# -- readings --------------------------------------------------------------------------------------
-
-
-def _readings(values: Floats, states: int) -> Iterator[Reading]:
-    """The entries as they are, or rounded; without a placeholder or an unused end; as logarithms."""
-    yield from _rounded(values, "")
-    used = list(_used(values))
-    for some in used:
-        yield from _rounded(some, ", unused entries left out")
-    if len(values) > states + 1:
-        for manner, some in _of_more(values, states):
-            yield from _rounded(some, manner)
-    for some in (values, *used):
-        yield from _logarithms(some)
-
-
-def _logarithms(values: Floats) -> Iterator[Reading]:
-    """Natural and common logarithms, undone; what that does to their rounding counts."""
-    if not np.all(np.isfinite(values)) or not len(values):
-        return
-    for name, base in (("logarithm", 1.0), ("log10", np.log(10.0))):
-        with np.errstate(over="ignore"):
-            undone = np.exp(values * base)
-        yield Reading(undone, 0 * values, 8 * bounds.DOUBLE * (1 + float(np.abs(values * base).max())), f", {name}")
-
-
-def _used(values: Floats) -> Iterator[Floats]:
-    """Without what stands where nothing was recorded: a start value before the first loss, zeros or nan at the end."""
-    begin = 1 if values[0] in PLACEHOLDERS or not np.isfinite(values[0]) else 0
-    if not np.all(np.isfinite(values)):
-        begin = max(begin, int(np.argmax(np.isfinite(values))))
-    kept = np.flatnonzero(values != 0)
-    for held in (kept, np.flatnonzero(np.isfinite(values) & (values != 0))):
-        end = int(held[-1]) + 1 if len(held) else 0
-        for first in dict.fromkeys((0, begin)):
-            if 2 <= end - first < len(values):
-                yield values[first:end]
-
-
-def _of_more(values: Floats, states: int) -> Iterator[tuple[str, Floats]]:
-    """Of a record that is longer than the run: its end, where it goes on from earlier ones, or every k-th entry."""
-    yield ", the last entries", values[-states:]
-    yield ", the last entries", values[1 - states :]
-    for stride in dict.fromkeys((round(len(values) / states), round(len(values) / max(states - 1, 1)))):
-        if stride > 1:
-            for first in (0, stride - 1):
-                yield f", one entry in {stride}", values[first::stride][: states + 1]
-
-
-def _rounded(values: Floats, manner: str) -> Iterator[Reading]:
-    """On a grid of decimals, or to some significant digits; as it is; or cut off after some decimals."""
-    none = np.zeros(len(values))
-    finite = values[np.isfinite(values)]
-    u = bounds.unit(finite[None, :]) if len(finite) else bounds.DOUBLE
-    place, room = _place(values), _significant(values, fewest=3 if len(np.unique(values)) >= 10 else 4)
-    if place:
-        yield Reading(values, none + 0.51 * place, u, f"{manner}, rounded")
-    yield Reading(values, none, u, manner)
-    if room is not None:
-        yield Reading(values, room, u, f"{manner}, rounded")
-    if place:
-        yield Reading(values + np.sign(values) * 0.5 * place, none + 0.51 * place, u, f"{manner}, cut off")
-
-
-def _place(values: Floats) -> float:
-    """The last decimal of a loss that was rounded before it was recorded, if rounding left anything to compare."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        if len(values) < 2 or not np.all(np.isfinite(values)):
-            return 0.0
-        places = (10.0**-digits for digits in range(9) if np.all(values == np.round(values, digits)))
-        place, spread = next(places, 0.0), np.ptp(values)
-    return place if place < 1e-3 * spread or (place < 0.02 * spread and len(np.unique(values)) >= 10) else 0.0
-
-
-def _significant(values: Floats, *, fewest: int) -> Floats | None:
-    """Half the last of the significant digits to which every value was rounded, up to eight of them."""
-    if not np.all(np.isfinite(values)) or not np.all(values):
-        return None
-    for digits in range(fewest, 9):
-        last = 10.0 ** (np.floor(np.log10(np.abs(values))) - digits + 1)
-        if np.all(np.abs(values - np.round(values / last) * last) <= 8 * bounds.DOUBLE * np.abs(values)):
-            return np.asarray(0.51 * last)
-    return None
-
-
-def _unit(reading: Reading) -> float:
-    """The unit roundoff in which the losses of a record were computed."""
-    return bounds.SINGLE if reading.u == bounds.SINGLE else bounds.DOUBLE
 
 
 # -- agreement -------------------------------------------------------------------------------------
@@ -296,7 +197,7 @@ def _any(column: Recorded, readings: Iterable[Reading], run: Run, losses: Look) 
     for reading in readings:
         if len(reading.values) < 2 or len(reading.values) > run.states + 1:
             continue
-        for loss in losses(run, _unit(reading)):
+        for loss in losses(run, unit(reading)):
             found = _explained(reading, loss)
             if found is not None:
                 return _told(column, found, reading)
@@ -442,7 +343,7 @@ def _elsewhere(column: Recorded, reading: Reading, run: Run) -> LossMatch | None
     """A right loss that was recorded from a later state on, or every so many steps: where its entries say."""
     if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
         return None
-    for loss in (loss for loss in run.full(_unit(reading)) if not loss.wrong):
+    for loss in (loss for loss in run.full(unit(reading)) if not loss.wrong):
         for scale in loss.scales.values():
             for where in _found(reading, loss, scale):
                 value, error, known = _taken(loss, where, reading.u)
@@ -477,7 +378,7 @@ def _scaled(column: Recorded, reading: Reading, run: Run) -> LossMatch | None:
     """A loss that is a constant times the sum of squares: a share of the first, or of the data's own; else asked."""
     if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
         return None
-    loss = run.full(_unit(reading))[0]
+    loss = run.full(unit(reading))[0]
     y = run.problem.y
     shares = {"sse/first": 1 / loss.value[0], "sse/variance": 1 / max(float(np.sum((y - y.mean()) ** 2)), 1e-300)}
     for where in _alignments(len(reading.values), run.states):
@@ -503,10 +404,10 @@ def _scaled(column: Recorded, reading: Reading, run: Run) -> LossMatch | None:
 def _astray(column: Recorded, readings: Sequence[Reading], run: Run) -> LossMatch:
     """A loss that agrees with nothing: it differs if most of it is one known loss, else it stays unexplained."""
     plain = [each for each in readings if each.values is column.values]
-    coarse = _significant(column.values, fewest=2)
+    coarse = significant(column.values, fewest=2)
     rooms = [each.room for each in plain] + ([] if coarse is None else [coarse])
     reading = plain[0]._replace(room=np.max(rooms, axis=0))
-    loss = run.full(_unit(reading))[0]
+    loss = run.full(unit(reading))[0]
     for where in _alignments(len(reading.values), run.states) if len(reading.values) <= run.states + 1 else ():
         for name, scale in loss.scales.items():
             found = _left(column, reading, loss, where, name, scale)
