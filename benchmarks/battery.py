@@ -834,6 +834,46 @@ def _(rng: Random) -> Made:
     return made._replace(series=(*made.series, *kept))
 
 
+def library_rmsprop(
+    lr: float, rho: float, beta: float, *, centred: bool = False, corrected: bool = False, ahead: bool = False
+) -> Step:
+    """RMSprop with what libraries offer beside it: a variance, a corrected mean, a velocity or one taken ahead."""
+    m: Array = 0.0
+    s: Array = 0.0
+    v: Array = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal m, s, v
+        m, s = rho * m + (1 - rho) * g, rho * s + (1 - rho) * g**2
+        now = s - m**2 if centred else s / (1 - rho ** (t + 1)) if corrected else s
+        move = g / (np.sqrt(now) + 1e-8)
+        v = beta * v + move
+        return lr * (move + beta * v if ahead else v)
+
+    return step
+
+
+def _library_rmsprops(name: str, **keywords: Any) -> None:
+    def make(rng: Random, lr: float, w: World) -> tuple[Step, dict[str, Any]]:
+        rho, beta = decay_rate(rng), float(rng.choice([0.5, 0.8, 0.9]))
+        step = library_rmsprop(lr / 5, rho, beta, **keywords)
+        return step, {"lr": lr / 5, "alpha": rho, "momentum": beta, "eps": 1e-8}
+
+    _adaptive(name, "rmsprop", make)
+
+
+_library_rmsprops("rmsprop, centred, with momentum", centred=True)
+_library_rmsprops("rmsprop, corrected, with momentum", corrected=True)
+_library_rmsprops("rmsprop, with momentum taken ahead", ahead=True)
+
+
+@correct("rmsprop, corrected for its start")
+def _(rng: Random) -> Made:
+    w, rho = world(rng), decay_rate(rng)
+    lr = step_rate(rng, w)
+    return deliver(w, train(w, library_rmsprop(lr, rho, 0.0, corrected=True)), "rmsprop", lr=lr, rho=rho)
+
+
 # -- mistakes --------------------------------------------------------------------------------------
 
 Rule = tuple[Step, dict[str, Any]]

@@ -83,6 +83,45 @@ def test_a_run_of_the_homework_matches_its_rule_within_one_rounding_bound(
     assert match.informative_steps == match.steps == 200
 
 
+@pytest.mark.parametrize(
+    ("keywords", "root"),
+    [({}, None), ({"centered": True}, "variance"), ({"start": None}, None)],
+    ids=["from zero", "centred", "from the first square"],
+)
+@pytest.mark.parametrize(("eps", "place"), [(1e-3, "outside"), (1e-6, "inside")])
+def test_the_eps_of_rmsprop_is_read_through_its_velocity(
+    keywords: dict[str, Any], root: str | None, eps: float, place: str
+) -> None:
+    numbers = {"lr": 0.1, "rho": 0.99, "beta": 0.8, "eps": eps, "eps_inside": place == "inside"}
+    standard = (X - X.mean()) / X.std(), (Y - Y.mean()) / Y.std()
+    theta = optimizers.descend(
+        optimizers.rmsprop, lambda at: _summed(at, *standard), np.array([1.0, -0.5]), steps=400, **numbers, **keywords
+    )
+    data = [Series(cell=2, name=name, values=v) for name, v in zip(("x_data", "y_data"), standard, strict=True)]
+
+    match = only([*data, *notebook(theta, data=False)], said(lr=0.1, momentum=0.8, alpha=0.99, epsilon=eps))
+
+    assert (match.verdict, match.rule, match.convention.get("root")) == ("matches", "rmsprop", root)
+    assert (match.hyperparameters["eps"], match.convention["eps"]) == (eps, place)
+
+
+def test_adam_without_its_first_mean_is_not_taken_for_corrected_rmsprop() -> None:
+    """They are one formula; the names of the decay rates say which of the two was meant."""
+    s, theta = np.zeros(2), [START]
+    for t in range(1, 200):
+        g = line_fit.gradient(theta[-1])
+        s = 0.999 * s + 0.001 * g**2
+        theta.append(theta[-1] - 0.1 * g / np.sqrt(s / (1 - 0.999**t)))
+    series = notebook(np.array(theta).T)
+
+    adam = only(series, said(lr=0.1, beta1=0.9, beta2=0.999))
+    rmsprop = only(series, said(lr=0.1, rho=0.999))
+
+    assert adam.diagnosis is not None
+    assert (adam.verdict, adam.diagnosis.id) == ("differs", "bug.adam-no-mean")
+    assert (rmsprop.verdict, rmsprop.rule, rmsprop.convention["bias"]) == ("matches", "rmsprop", "corrected")
+
+
 @settings(max_examples=examples(30))
 @given(honest_runs)
 def test_a_correct_run_is_never_said_to_differ_nor_left_unexplained(run: tuple[str, np.random.Generator]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import battery, seeds
 
 from grader.model import Declared, Names, Series
@@ -38,6 +39,18 @@ def test_the_interval_of_rates_holds_the_rate_that_was_used(rng: np.random.Gener
 
     assert low <= lr <= high
     assert high - low <= 1e-9 * lr
+
+
+@given(seeds, st.floats(0.05, 0.99), st.booleans())
+def test_what_enters_a_velocity_comes_out_of_it_again(rng: np.random.Generator, beta: float, ahead: bool) -> None:
+    entered = rng.normal(size=(2, 60))
+    alone = bounds.Direction(entered, np.zeros_like(entered))
+    moved = rules.carried(alone, beta, bounds.DOUBLE, ahead=ahead)
+    path = np.concatenate([np.zeros((2, 1)), np.cumsum(moved.D, axis=1)], axis=1)
+
+    found = bounds.unwound(bounds.steps(path, bounds.DOUBLE), beta, ahead=ahead)
+
+    assert np.all(np.abs(found.d - entered) <= found.room + 4 * moved.error)
 
 
 def test_a_nan_residual_loses_every_comparison() -> None:

@@ -35,6 +35,15 @@ TORCH: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
     ("RMSprop", {"lr": 0.1}, "rmsprop", {"alpha": 0.99}),
     ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 1e-6}, "rmsprop", {"alpha": 0.9, "eps": 1e-6}),
     ("RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.9}, "rmsprop", {"alpha": 0.9, "momentum": 0.9, "eps": 1e-8}),
+    ("RMSprop", {"lr": 0.1, "centered": True, "alpha": 0.9}, "rmsprop", {"alpha": 0.9}),
+    ("RMSprop", {"lr": 0.1, "centered": True}, "rmsprop", {}),
+    ("RMSprop", {"lr": 0.1, "centered": True, "momentum": 0.9}, "rmsprop", {"momentum": 0.9}),
+    (
+        "RMSprop",
+        {"lr": 0.1, "alpha": 0.9, "momentum": 0.5, "centered": True, "eps": 1e-4},
+        "rmsprop",
+        {"alpha": 0.9, "momentum": 0.5, "eps": 1e-4},
+    ),
     ("Adam", {"lr": 0.1}, "adam", {}),
     ("Adam", {"lr": 0.1, "betas": (0.5, 0.9)}, "adam", {"beta1": 0.5, "beta2": 0.9}),
     ("SGD", {"lr": 1e-7, "dtype": "float32"}, "gd", {}),
@@ -51,6 +60,17 @@ OPTAX: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
     ("adagrad", {"lr": 1.0}, "adagrad", {}),
     ("rmsprop", {"lr": 0.1}, "rmsprop", {"decay": 0.9}),
     ("rmsprop", {"lr": 0.1, "initial_scale": 1.0, "eps": 1e-3, "eps_in_sqrt": False}, "rmsprop", {"eps": 1e-3}),
+    ("rmsprop", {"lr": 0.1, "initial_scale": 1.0, "momentum": 0.9}, "rmsprop", {"initial_scale": 1.0, "momentum": 0.9}),
+    *(
+        ("rmsprop", {"lr": 0.1, "eps_in_sqrt": inside, **keywords}, "rmsprop", {"decay": 0.9})
+        for inside in (True, False)
+        for keywords in ({"centered": True}, {"bias_correction": True})
+    ),
+    *(
+        ("rmsprop", {"lr": 0.1, "momentum": 0.9, "nesterov": nesterov, **keywords}, "rmsprop", {"momentum": 0.9})
+        for nesterov in (False, True)
+        for keywords in ({}, {"centered": True}, {"bias_correction": True})
+    ),
     ("adam", {"lr": 0.1}, "adam", {}),
     ("sgd", {"lr": 1e-7, "schedule": SCHEDULE}, "gd", {}),
 ]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from reference import histories
+
 if TYPE_CHECKING:
     from grader.model import Floats
 
@@ -107,6 +109,19 @@ def steps(theta: Floats, u: float) -> Steps:
 def prefix(history: Steps, count: int) -> Steps:
     """The first `count` steps, as views."""
     return Steps(history.theta[:, : count + 1], history.d[:, :count], history.room[:, :count], history.u)
+
+
+def unwound(history: Steps, beta: float, *, ahead: bool = False) -> Steps:
+    """The steps as they were before they entered a velocity that keeps the share `beta` of itself.
+
+    A velocity keeps x_t = d_t - β d_{t-1}; taken ahead, this difference is (1 + β) x_t - β x_{t-1}.
+    """
+    d, room = history.d.copy(), history.room.copy()
+    d[:, 1:] -= beta * history.d[:, :-1]
+    room[:, 1:] += beta * history.room[:, :-1]
+    if ahead:
+        d, room = (histories.decay(rows / (1 + beta), beta / (1 + beta)) for rows in (d, room))
+    return history._replace(d=d, room=room)
 
 
 def gradient(problem: Data, theta: Floats, u: float) -> Gradient:

@@ -15,6 +15,7 @@ from grader.verify.identify import (
     Rate,
     at_full_length,
     begins_sharp,
+    comes_near,
     first,
     measure,
     open_eps,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from grader.model import Floats, Message, RunVerdict, Scalar
-    from grader.verify.bounds import Data, Direction, Gradient, Steps
+    from grader.verify.bounds import Data, Gradient, Steps
     from grader.verify.bugs import Change
     from grader.verify.rules import Form
     from grader.verify.said import Said
@@ -207,17 +208,10 @@ def _screened(
     rates = read_rates(history, direction, form, said, size)
     if rates is not None and all(np.isfinite(rate.value) for rate in rates):
         yield form, rates
-    if form.linear or not (said.epsilons or _comes_near(history, direction)):
+    if form.linear or not (said.epsilons or comes_near(history, direction)):
         return
     for opened in open_eps(history, gradient, form, said, size):
         direction = opened.direction(gradient)
         rates = read_rates(history, direction, opened, said, size) if np.all(np.isfinite(direction.D)) else None
         if rates is not None and all(np.isfinite(rate.value) for rate in rates):
             yield opened, rates
-
-
-def _comes_near(history: Steps, direction: Direction) -> bool:
-    """Whether the steps keep to a direction within some percent, as they do beside one with a small eps."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = np.sort(np.abs(history.d / direction.D)[:, : 2 * FOLLOWED], axis=1)
-        return bool(np.any(ratio[:, ratio.shape[1] // 4] > 0.9 * ratio[:, 3 * ratio.shape[1] // 4]))

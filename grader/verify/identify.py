@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from grader.verify import bounds
-from grader.verify.rules import USUAL_EPSILONS, Form, forms, rooted, scales
+from grader.verify.rules import USUAL_EPSILONS, Form, forms, rare_forms, rooted, scales
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +31,7 @@ SHARP = 6  # steps that move far beyond their bound
 SAME_RATE = 1e-9  # of a rate read off, beside the one that the steps in between were computed with
 KNOWN = 100.0  # rounding bounds: a gradient this far above its own is known well enough to prove a rule
 MOST_EPSILONS = 8  # in their scales of the loss, of those that the run does not tell apart
+NEAR = 20  # first steps that show whether a run keeps to a direction
 DECIDES = 50  # informative steps that leave room for one rule only
 
 
@@ -81,7 +82,14 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
         return fits
     opened = (opened for form in forms(said, size) for opened in open_eps(short, g, form, said, size))
     with_eps = _judge(history, gradient, list(screen(short, g, opened, said, size)), said, size)
-    return sorted([*fits, *with_eps], key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES))
+    found = sorted([*fits, *with_eps], key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES))
+    return found or _judge(history, gradient, list(_screen_rare(short, g, said, size)), said, size)
+
+
+def _screen_rare(history: Steps, gradient: Gradient, said: Said, size: int) -> Iterator[Fit]:
+    """The rare forms that some rate fits, with the eps that the run shows."""
+    for form in rare_forms(said, size):
+        yield from screen(history, gradient, [form, *open_eps(history, gradient, form, said, size)], said, size)
 
 
 def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> list[Fit]:
@@ -95,8 +103,11 @@ def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> l
         return []
     tried = (form for form in forms(said, source.size) if not source.plain or form.rule == "gd")
     found = [fit for fit in screen(short, g, tried, said, source.size) if len(fit.rates) == 1]
-    if not found and not source.plain and (said.epsilons or source.size == 1):
-        opened = (each for form in forms(said, source.size) for each in open_eps(short, g, form, said, source.size))
+    if not found and not source.plain:
+        rooted_ones = (form for form in forms(said, source.size) if not form.linear)
+        near = (form for form in rooted_ones if said.epsilons or source.size == 1
+                or comes_near(short, form.direction(g)))  # fmt: skip
+        opened = (each for form in near for each in open_eps(short, g, form, said, source.size))
         found = [fit for fit in screen(short, g, opened, said, source.size) if len(fit.rates) == 1]
     whole = source.gradient(history) if found else None
     if whole is None or not np.all(np.isfinite(whole.g)):
@@ -129,6 +140,13 @@ def _told(history: Steps, gradient: Gradient) -> NDArray[np.bool_]:
     """The numbers that move where the correct gradient is far above its rounding."""
     moved = np.abs(history.d) > 8.0 * history.u * np.abs(history.theta[:, 1:])
     return np.asarray(moved & (np.abs(gradient.g) > KNOWN * gradient.error))
+
+
+def comes_near(history: Steps, direction: Direction) -> bool:
+    """Whether the first steps keep to a direction within some percent, as they do beside one with a small eps."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = np.sort(np.abs(history.d / direction.D)[:, :NEAR], axis=1)
+        return bool(np.any(ratio[:, ratio.shape[1] // 4] > 0.9 * ratio[:, 3 * ratio.shape[1] // 4]))
 
 
 def telling_steps(history: Steps, gradient: Gradient) -> int:
@@ -281,6 +299,8 @@ def open_eps(history: Steps, gradient: Gradient, form: Form, said: Said, size: i
     parts = form.parts(gradient)
     if parts.s is None:
         return []
+    if form.velocity:
+        history = bounds.unwound(history, form.velocity, ahead=form.ahead)
     top, s, s_error = rooted(parts)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.abs(top.D / history.d)
@@ -305,7 +325,7 @@ def _with_eps(form: Form, place: str, stated: float, eps: float) -> Form:
 def _offset(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
     """The offset eps in y ∝ x + eps with its standard error, each point weighed by how well it is known.
 
-    NaN where the points lie on no such line.
+    NaN where the points lie on no such line, or on a flat one: beside an eps so large no root is left to be seen.
     """
     rows = np.stack([x, np.ones_like(x)], axis=1) * (weight / y)[:, None]
     scale = np.linalg.norm(rows, axis=0)
@@ -317,8 +337,8 @@ def _offset(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
     if not np.max(np.abs(rows @ solution - weight)) <= OFF_THE_LINE:
         return np.nan, np.nan
     slope, offset = solution / scale
-    error = 1e3 * np.sqrt(np.abs(covariance[1, 1])) / scale[1]
-    return float(offset / slope), float(error / abs(slope))
+    flat, error = 1e3 * np.sqrt(np.abs(np.diag(covariance))) / scale
+    return (float(offset / slope), float(error / slope)) if slope > flat else (np.nan, np.nan)
 
 
 def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: int) -> list[tuple[float, float]]:

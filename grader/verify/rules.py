@@ -41,7 +41,8 @@ class Parts(NamedTuple):
 class Form(NamedTuple):
     """A rule in one convention; `linear` rules keep the loss's scale in their learning rate, the others lose it.
 
-    `eps` is in units of the sum of squares, whatever scale the notebook's own loss has.
+    `eps` is in units of the sum of squares, whatever scale the notebook's own loss has. With a `velocity` the step of a
+    rule enters one that keeps this share of itself; `ahead` takes it as Nesterov does.
     """
 
     rule: str
@@ -51,11 +52,14 @@ class Form(NamedTuple):
     linear: bool = False
     eps: float = 0.0
     eps_inside: bool = False
+    velocity: float = 0.0
+    ahead: bool = False
 
     def direction(self, gradient: Gradient) -> Direction:
         """The direction of this form over a history of gradients."""
         parts = self.parts(gradient)
-        return parts.top if parts.s is None else over(*rooted(parts), self.eps, self.eps_inside)
+        alone = parts.top if parts.s is None else over(*rooted(parts), self.eps, self.eps_inside)
+        return carried(alone, self.velocity, gradient.u, ahead=self.ahead) if self.velocity else alone
 
 
 # -- directions ----------------------------------------------------------------------------------
@@ -118,12 +122,6 @@ def rmsprop_centered(gradient: Gradient, *, rho: float) -> Parts:
     return Parts(top, s, error + gradient.u * squares + (2.0 * np.abs(mean) + doubt) * doubt)
 
 
-def rmsprop_momentum(gradient: Gradient, *, rho: float, beta: float, eps: float, eps_inside: bool = False) -> Parts:
-    """RMSprop whose step enters a velocity."""
-    scaled = over(*rooted(rmsprop(gradient, rho=rho)), eps, eps_inside)
-    return Parts(Direction(histories.momentum(scaled.D, beta=beta), histories.decay(scaled.error, beta)))
-
-
 def adam(
     gradient: Gradient,
     *,
@@ -178,6 +176,16 @@ def over(top: Direction, s: Floats, s_error: Floats, eps: float, eps_inside: boo
         D = np.where(r == 0, 0.0, top.D / r)  # a nan stays one
         error = np.where(r == 0, 0.0, top.error / r) + np.abs(D) * share
     return Direction(D, error)
+
+
+def carried(alone: Direction, beta: float, u: float, *, ahead: bool) -> Direction:
+    """The velocity that steps enter, or the velocity of one step ahead; its product and its sum round as well."""
+    velocity = histories.momentum(alone.D, beta=beta)
+    error = histories.decay(alone.error + 2.0 * u * np.abs(velocity), beta)
+    if not ahead:
+        return Direction(velocity, error)
+    added = 2.0 * u * (np.abs(alone.D) + beta * np.abs(velocity))
+    return Direction(alone.D + beta * velocity, alone.error + beta * error + added)
 
 
 def rooted(parts: Parts) -> tuple[Direction, Floats, Floats]:
@@ -246,8 +254,8 @@ def _forms(said: Said, size: int) -> Iterator[Form]:
         yield from adams(beta1, beta2)
         if beta1 < beta2:
             yield from _amsgrads(beta1, beta2)
-    for rho, beta in product(dict.fromkeys((*said.decays[:3], 0.99, 0.9)), said.decays[:2]):
-        yield from _rmsprops_with_momentum(rho, beta, said, size)
+    for rho, beta in product(_rhos(said), said.decays[:2]):
+        yield _moving(_rmsprop(rho), beta)
 
 
 def momenta(beta: float) -> Iterator[Form]:
@@ -272,28 +280,44 @@ def _adagrads(size: int) -> Iterator[Form]:
         yield Form("adagrad", {}, {"start": 0.1, "loss": name}, partial(adagrad, start=0.1 / scale**2))
 
 
+def _rmsprop(rho: float) -> Form:
+    return Form("rmsprop", {"rho": rho}, {"start": 0.0}, partial(rmsprop, rho=rho))
+
+
+def _rmsprop_of_slides(rho: float) -> Form:
+    return Form("rmsprop", {"rho": rho}, {"start": "first gradient"}, partial(rmsprop, rho=rho, start=None))
+
+
 def rmsprops(rho: float, size: int, *, rare: bool) -> Iterator[Form]:
     """RMSprop from each start; the rare one only if asked for."""
-    hyper = {"rho": rho}
-    yield Form("rmsprop", hyper, {"start": 0.0}, partial(rmsprop, rho=rho))
-    yield Form("rmsprop", hyper, {"start": "first gradient"}, partial(rmsprop, rho=rho, start=None))
+    yield _rmsprop(rho)
+    yield _rmsprop_of_slides(rho)
     if rare:
-        yield Form("rmsprop", hyper, {"start": 0.0, "root": "variance"}, partial(rmsprop_centered, rho=rho))
-    if rare:  # TensorFlow 1 began from one
-        for name, scale in scales(size).items():
-            convention: dict[str, Scalar] = {"start": 1.0, "loss": name}
-            yield Form("rmsprop", hyper, convention, partial(rmsprop, rho=rho, start=1.0 / scale**2))
+        yield _centered(rho)
+        yield from _rmsprops_from(1.0, rho, size)  # as TensorFlow 1 did
 
 
-def _rmsprops_with_momentum(rho: float, beta: float, said: Said, size: int) -> Iterator[Form]:
-    make = partial(rmsprop_momentum, rho=rho, beta=beta)
-    yield Form("rmsprop", {"rho": rho, "momentum": beta}, {"start": 0.0}, partial(make, eps=0.0))
-    for eps, (name, scale) in product(said.epsilons[:1] or USUAL_EPSILONS[:1], scales(size).items()):
-        hyper = {"rho": rho, "momentum": beta, "eps": eps}
-        for place, power in (("outside", 1), ("inside", 2)):
-            convention: dict[str, Scalar] = {"start": 0.0, "eps": place, "loss": name}
-            inside = place == "inside"
-            yield Form("rmsprop", hyper, convention, partial(make, eps=eps / scale**power, eps_inside=inside))
+def _rmsprops_from(start: float, rho: float, size: int) -> Iterator[Form]:
+    for name, scale in scales(size).items():
+        convention: dict[str, Scalar] = {"start": start, "loss": name}
+        yield Form("rmsprop", {"rho": rho}, convention, partial(rmsprop, rho=rho, start=start / scale**2))
+
+
+def _centered(rho: float) -> Form:
+    return Form("rmsprop", {"rho": rho}, {"start": 0.0, "root": "variance"}, partial(rmsprop_centered, rho=rho))
+
+
+def _moving(form: Form, beta: float, *, ahead: bool = False) -> Form:
+    """A form whose step enters a velocity."""
+    convention: dict[str, Scalar] = {"velocity": "nesterov"} if ahead else {}
+    return form._replace(
+        hyper=form.hyper | {"momentum": beta}, convention=form.convention | convention, velocity=beta, ahead=ahead
+    )
+
+
+def _rhos(said: Said) -> tuple[float, ...]:
+    """The decay rates of RMSprop that are stated, and those that libraries take by themselves."""
+    return tuple(dict.fromkeys((*said.decays[:3], 0.99, 0.9)))
 
 
 def adams(beta1: float, beta2: float) -> tuple[Form, ...]:
@@ -304,6 +328,30 @@ def adams(beta1: float, beta2: float) -> tuple[Form, ...]:
         Form("adam", hyper, {"eps": "hat"}, partial(make, eps_hat=True)),
         Form("adam", hyper, {"bias": "uncorrected"}, partial(make, bias_correction=False)),
     )
+
+
+def rare_forms(said: Said, size: int) -> Iterator[Form]:
+    """What few notebooks have, tried where all the others leave a run unexplained."""
+    bases = [base for rho in _rhos(said) for base in _rare_rmsprops(rho, said, size)]
+    yield from bases
+    for rho, beta in product(_rhos(said), said.decays[:2]):
+        yield _moving(_rmsprop(rho), beta, ahead=True)
+        yield _moving(_rmsprop_of_slides(rho), beta)
+    for base, beta, ahead in product(bases, said.decays[:2], (False, True)):
+        yield _moving(base, beta, ahead=ahead)
+
+
+def _rare_rmsprops(rho: float, said: Said, size: int) -> Iterator[Form]:
+    """RMSprop centred, from a stated start, and with its mean corrected for the start at zero.
+
+    The last is Adam without the first mean. So a decay rate that the notebook calls one of Adam's is not taken for
+    RMSprop's: there the first mean is lost.
+    """
+    yield _centered(rho)
+    for start in said.accumulators:
+        yield from _rmsprops_from(start, rho, size)
+    if not said.called(rho, HINTS["adam"]):
+        yield Form("rmsprop", {"rho": rho}, {"start": 0.0, "bias": "corrected"}, partial(adam, beta1=0.0, beta2=rho))
 
 
 def _amsgrads(beta1: float, beta2: float) -> Iterator[Form]:

@@ -26,6 +26,7 @@ _DECAY = re.compile(
     r"(.*_)?(momentum|mom|mu|m|beta_?\d?|b_?[12]|gamma|rho|r|decay\w*|alpha|lambda|lambd|lam|l|v|nu|"
     r"friction|discount|damp\w*)(_.*)?"
 )
+_ACCUMULATOR = re.compile(r"(.*_)?init\w*_(acc\w*|scale|squares?|cache|s|v)(_.*)?")
 _COUNT = re.compile(r"(.*_)?(iter\w*|n_?iter\w*|num_?iter\w*|epochs?|n_?epochs?|steps|n_?steps|max_?iter\w*)(_.*)?")
 _INTERCEPT = re.compile(r"(.*_)?(b0?|bias|intercept|(theta|th|t|beta|w)_?0|init_?b|b_?init\w*)(_.*)?")
 _SLOPE = re.compile(r"(.*_)?(w|m|k|weight|slope|(theta|th|t|beta|w)_?1|init_?w|w_?init\w*)(_.*)?")
@@ -36,6 +37,7 @@ class Said(NamedTuple):
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
     `sure_rates` are the own rates whose names leave no doubt.
+    `accumulators` are what sums and means of squares may begin from.
     `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
@@ -49,6 +51,7 @@ class Said(NamedTuple):
     sure_rates: tuple[float, ...] = ()
     numbers: tuple[tuple[str, float], ...] = ()
     own_numbers: tuple[tuple[str, float], ...] = ()
+    accumulators: tuple[float, ...] = ()
 
     @property
     def own_words(self) -> frozenset[str]:
@@ -58,6 +61,11 @@ class Said(NamedTuple):
     def times(self, value: float) -> int:
         """Under how many names a number is stated."""
         return len({name for name, known in self.numbers if known == value})
+
+    def called(self, value: float, role: re.Pattern[str]) -> bool:
+        """Whether a number is stated, and every name that it has plays one part."""
+        names = [name for name, known in self.numbers if known == value]
+        return bool(names) and all(map(role.fullmatch, names))
 
     def own(self, name: str) -> float | None:
         """The first number that the cell itself states under a name."""
@@ -87,6 +95,7 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         sure_rates=_chosen(stated, _SURE_RATE, lambda v: v > 0),
         numbers=tuple(known),
         own_numbers=tuple(stated),
+        accumulators=_chosen(known, _ACCUMULATOR, lambda v: v > 0),
     )
 
 
