@@ -874,6 +874,52 @@ def _(rng: Random) -> Made:
     return deliver(w, train(w, library_rmsprop(lr, rho, 0.0, corrected=True)), "rmsprop", lr=lr, rho=rho)
 
 
+@correct("adagrad, torch's lr_decay")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr, lr_decay = step_rate(rng, w), float(rng.choice([0.1, 0.01, 0.001]))
+    stated = _one("lr_decay", lr_decay) if rng.random() < 0.5 else {}
+    return deliver(w, train(w, _falling(adagrad(1.0, eps=1e-10), lr, lr_decay)), "adagrad", lr=lr, **stated)
+
+
+@correct("adagrad, starts from a stated number")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr, start = step_rate(rng, w), float(rng.choice([0.5, 1.0, 0.01]))
+    step = adagrad(lr, eps=1e-10, start=start)
+    return deliver(w, train(w, step), "adagrad", lr=lr, initial_accumulator_value=start)
+
+
+def _scheduled(name: str, rule: str, make: Callable[[Random], tuple[Step, dict[str, Any]]]) -> None:
+    @correct(name)
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        lr = step_rate(rng, w)
+        step, declared = make(rng)
+        return deliver(w, train(w, _falling(step, lr, 0.01)), rule, lr=lr, **declared)
+
+
+def _falling(step: Step, lr: float, fall: float) -> Step:
+    """A rule whose rate falls as 1/t."""
+    return lambda g, t: lr / (1 + fall * t) * step(g, t)
+
+
+_scheduled("rmsprop, eps, 1/t schedule", "rmsprop", lambda rng: (rmsprop(1.0, 0.9, eps=1e-8), {"rho": 0.9}))
+_scheduled("adam, eps, 1/t schedule", "adam", lambda rng: (adam(1.0, 0.9, 0.999, eps=1e-8), {}))
+_scheduled(
+    "rmsprop with momentum, 1/t schedule",
+    "rmsprop",
+    lambda rng: (library_rmsprop(0.2, 0.9, 0.5), {"rho": 0.9, "momentum": 0.5}),
+)
+
+
+@correct("nesterov, 1/t schedule")
+def _(rng: Random) -> Made:
+    w, beta = world(rng), decay_rate(rng)
+    lr = linear_rate(rng, w, keep=1 - beta)
+    return deliver(w, train(w, _falling(nesterov(1.0, beta), lr, 0.01)), "nesterov", lr=lr, momentum=beta)
+
+
 # -- mistakes --------------------------------------------------------------------------------------
 
 Rule = tuple[Step, dict[str, Any]]

@@ -44,6 +44,18 @@ def notebook(
     return [*held, *(Series(cell=cell, name=n, values=v) for n, v in zip(names, theta, strict=True)), *extra]
 
 
+def standardised(rule: Callable[..., Any], *, lr: Any, steps: int = 300, **keywords: Any) -> list[Series]:
+    """A notebook that trains on standardised data, where gradients are small enough to show an eps."""
+    x, y = (X - X.mean()) / X.std(), (Y - Y.mean()) / Y.std()
+    rates = np.broadcast_to(lr, steps)
+    state, path = None, [np.array([1.0, -0.5])]
+    for t in range(steps):
+        step, state = rule(_summed(path[-1], x, y), state, lr=rates[t], **keywords)
+        path.append(path[-1] - step)
+    data = [Series(cell=2, name=name, values=values) for name, values in (("x_data", x), ("y_data", y))]
+    return [*data, *notebook(np.array(path).T, data=False)]
+
+
 def said(cell: int = 4, **numbers: float) -> list[Declared]:
     return [Declared(name=name, cell=cell, value=value) for name, value in numbers.items()]
 
@@ -92,14 +104,10 @@ def test_a_run_of_the_homework_matches_its_rule_within_one_rounding_bound(
 def test_the_eps_of_rmsprop_is_read_through_its_velocity(
     keywords: dict[str, Any], root: str | None, eps: float, place: str
 ) -> None:
-    numbers = {"lr": 0.1, "rho": 0.99, "beta": 0.8, "eps": eps, "eps_inside": place == "inside"}
-    standard = (X - X.mean()) / X.std(), (Y - Y.mean()) / Y.std()
-    theta = optimizers.descend(
-        optimizers.rmsprop, lambda at: _summed(at, *standard), np.array([1.0, -0.5]), steps=400, **numbers, **keywords
-    )
-    data = [Series(cell=2, name=name, values=v) for name, v in zip(("x_data", "y_data"), standard, strict=True)]
+    numbers: dict[str, Any] = {"lr": 0.1, "rho": 0.99, "beta": 0.8, "eps": eps, "eps_inside": place == "inside"}
+    series = standardised(optimizers.rmsprop, **numbers, **keywords)
 
-    match = only([*data, *notebook(theta, data=False)], said(lr=0.1, momentum=0.8, alpha=0.99, epsilon=eps))
+    match = only(series, said(lr=0.1, momentum=0.8, alpha=0.99, epsilon=eps))
 
     assert (match.verdict, match.rule, match.convention.get("root")) == ("matches", "rmsprop", root)
     assert (match.hyperparameters["eps"], match.convention["eps"]) == (eps, place)
@@ -120,6 +128,43 @@ def test_adam_without_its_first_mean_is_not_taken_for_corrected_rmsprop() -> Non
     assert adam.diagnosis is not None
     assert (adam.verdict, adam.diagnosis.id) == ("differs", "bug.adam-no-mean")
     assert (rmsprop.verdict, rmsprop.rule, rmsprop.convention["bias"]) == ("matches", "rmsprop", "corrected")
+
+
+@pytest.mark.parametrize("stated", [{"lr_decay": 0.01}, {}], ids=["stated", "not stated"])
+@pytest.mark.parametrize("eps", [0.0, 1e-10, 1e-6])
+def test_adagrad_whose_rate_falls_as_in_torch_matches(stated: dict[str, Any], eps: float) -> None:
+    theta = standardised(optimizers.adagrad, lr=0.1, lr_decay=0.01, eps=eps)
+
+    match = only(theta, said(lr=0.1, **stated))
+
+    assert (match.verdict, match.rule) == ("matches", "adagrad")
+    assert match.hyperparameters["lr"] == pytest.approx(0.1, rel=1e-9)
+    assert match.hyperparameters.get("lr_decay", 0.01) == 0.01
+    assert [note.id for note in match.notes] == ([] if stated else ["verify.rate-schedule"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "keywords"),
+    [
+        (optimizers.rmsprop, {"rho": 0.9, "eps": 1e-8}),
+        (optimizers.adam, {"eps": 1e-7}),
+        (optimizers.rmsprop, {"rho": 0.9, "beta": 0.5, "eps": 1e-8, "lr_inside": True}),
+        (optimizers.rmsprop, {"rho": 0.9, "beta": 0.5, "eps": 1e-8}),
+        (optimizers.nesterov, {"beta": 0.5, "lr_inside": True}),
+        (optimizers.nesterov, {"beta": 0.5}),
+    ],
+    ids=["rmsprop", "adam", "rmsprop, inside its velocity", "rmsprop, outside", "nesterov, inside", "nesterov"],
+)
+def test_a_rate_that_falls_along_a_rule_with_eps_or_a_velocity_matches(
+    rule: Callable[..., Any], keywords: dict[str, Any]
+) -> None:
+    rates = 0.02 / np.sqrt(np.arange(1.0, 301.0))
+    series = standardised(rule, lr=rates, **keywords)
+
+    match = only(series, said(lr=0.02, decay=0.9, momentum=0.5))
+
+    assert (match.verdict, match.rule) == ("matches", rule.__name__)
+    assert [(note.id, note.parameters["law"]) for note in match.notes] == [("verify.rate-schedule", "1/sqrt(t)")]
 
 
 @settings(max_examples=examples(30))

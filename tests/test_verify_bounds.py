@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import battery, seeds
 
 from grader.model import Declared, Names, Series
-from grader.verify import bounds, effects, pair, rules, said
+from grader.verify import bounds, effects, identify, pair, rules, said
 
 
 @given(seeds)
@@ -51,6 +51,24 @@ def test_what_enters_a_velocity_comes_out_of_it_again(rng: np.random.Generator, 
     found = bounds.unwound(bounds.steps(path, bounds.DOUBLE), beta, ahead=ahead)
 
     assert np.all(np.abs(found.d - entered) <= found.room + 4 * moved.error)
+
+
+@given(seeds, st.sampled_from([1e-8, 1e-6, 1e-3]), st.booleans())
+def test_the_eps_that_two_parameters_share_is_read_whatever_the_rates(
+    rng: np.random.Generator, eps: float, inside: bool
+) -> None:
+    """Each step has a rate of its own, which cancels between the parameters."""
+    w = battery.world(rng, steps=60)
+    w = w._replace(x=(w.x - w.x.mean()) / w.x.std() + 0.5, y=w.y / np.abs(w.y).max(), start=np.array([1.0, -0.5]))
+    rates, adagrad = rng.uniform(0.01, 0.02, w.steps), battery.adagrad(1.0, eps=eps, inside=inside)
+    theta = battery.train(w, lambda g, t: rates[t] * adagrad(g, t))
+    gradient = bounds.gradient(bounds.line(w.x, w.y), theta[:, :-1], bounds.DOUBLE)
+    stated = said.said([Declared(name="eps", cell=1, value=eps)], 1)
+    form = next(rules.adagrads_from(0.0, len(w.x)))
+
+    found = identify.open_shared_eps(bounds.steps(theta, bounds.DOUBLE), gradient, form, stated, len(w.x))
+
+    assert (eps, inside) in [(each.eps, each.eps_inside) for each in found]
 
 
 def test_a_nan_residual_loses_every_comparison() -> None:
@@ -154,6 +172,14 @@ def test_a_declared_number_is_sorted_by_its_name_and_the_cells_own_come_first() 
     assert (found.rates, found.own_rates) == ((0.1, 0.5), (0.1,))
     assert (found.decays, found.epsilons) == ((0.9,), (1e-8,))
     assert found.table["iteration"] == 100.0
+
+
+def test_what_a_rate_or_the_parameters_fall_by_is_no_rate_and_no_share_of_a_velocity() -> None:
+    numbers = {"lr_decay": 0.01, "weight_decay": 0.1, "lr": 0.5, "decay": 0.9}
+
+    found = said.said([Declared(name=name, cell=1, value=value) for name, value in numbers.items()], 1)
+
+    assert (found.rates, found.decays, found.rate_decays) == ((0.5,), (0.9,), (0.01, 0.9))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,26 @@ TORCH: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
     ("SGD", {"lr": 1e-7, "momentum": 0.8, "nesterov": True}, "nesterov", {"momentum": 0.8}),
     ("Adagrad", {"lr": 1.0}, "adagrad", {}),
     ("Adagrad", {"lr": 1.0, "initial_accumulator_value": 0.1, "eps": 1e-7}, "adagrad", {"eps": 1e-7}),
+    ("Adagrad", {"lr": 1.0, "initial_accumulator_value": 0.5}, "adagrad", {"initial_accumulator_value": 0.5}),
+    ("Adagrad", {"lr": 1.0, "lr_decay": 0.01}, "adagrad", {"lr_decay": 0.01}),
+    ("Adagrad", {"lr": 1.0, "lr_decay": 0.01}, "adagrad", {}),
+    (
+        "Adagrad",
+        {"lr": 1.0, "lr_decay": 0.01, "initial_accumulator_value": 0.1, "eps": 1.0},
+        "adagrad",
+        {"lr_decay": 0.01, "initial_accumulator_value": 0.1, "eps": 1.0},
+    ),
+    *(
+        (name, {**keywords, "schedule": SCHEDULE}, rule, {"momentum": 0.9} if "momentum" in keywords else {})
+        for name, keywords, rule in (
+            ("SGD", {"lr": 1e-7, "momentum": 0.9}, "momentum"),
+            ("SGD", {"lr": 1e-7, "momentum": 0.9, "nesterov": True}, "nesterov"),
+            ("Adagrad", {"lr": 1.0}, "adagrad"),
+            ("RMSprop", {"lr": 0.1}, "rmsprop"),
+            ("RMSprop", {"lr": 0.01, "momentum": 0.9}, "rmsprop"),
+            ("Adam", {"lr": 0.1}, "adam"),
+        )
+    ),
     ("RMSprop", {"lr": 0.1}, "rmsprop", {"alpha": 0.99}),
     ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 1e-6}, "rmsprop", {"alpha": 0.9, "eps": 1e-6}),
     ("RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.9}, "rmsprop", {"alpha": 0.9, "momentum": 0.9, "eps": 1e-8}),
@@ -73,6 +93,10 @@ OPTAX: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
     ),
     ("adam", {"lr": 0.1}, "adam", {}),
     ("sgd", {"lr": 1e-7, "schedule": SCHEDULE}, "gd", {}),
+    ("sgd", {"lr": 1e-7, "momentum": 0.9, "schedule": SCHEDULE}, "momentum", {"momentum": 0.9}),
+    ("adagrad", {"lr": 1.0, "schedule": SCHEDULE}, "adagrad", {}),
+    ("rmsprop", {"lr": 0.01, "momentum": 0.9, "schedule": SCHEDULE}, "rmsprop", {"momentum": 0.9}),
+    ("adam", {"lr": 0.1, "schedule": SCHEDULE}, "adam", {}),
 ]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from grader.verify.said import Said
     from grader.verify.sources import Source
 
+    _Eps = tuple[float, float]  # as stated, and in units of the sum of squares
+
 PREFIX = 300
 FEWEST = 3  # steps that can prove one rate for each parameter
 OFF_THE_LINE = 1e4  # rounding bounds: the normal equations lose digits, which the judgement after them does not
@@ -30,6 +32,7 @@ STANDS_STILL = 1e-9  # a rate so far below another's is none: its parameter does
 SHARP = 6  # steps that move far beyond their bound
 SAME_RATE = 1e-9  # of a rate read off, beside the one that the steps in between were computed with
 KNOWN = 100.0  # rounding bounds: a gradient this far above its own is known well enough to prove a rule
+MOST_SHARED = 3  # eps in one place, where each step has a rate of its own
 MOST_EPSILONS = 8  # in their scales of the loss, of those that the run does not tell apart
 NEAR = 20  # first steps that show whether a run keeps to a direction
 DECIDES = 50  # informative steps that leave room for one rule only
@@ -82,8 +85,15 @@ def identify(history: Steps, gradient: Gradient, said: Said, size: int) -> list[
         return fits
     opened = (opened for form in forms(said, size) for opened in open_eps(short, g, form, said, size))
     with_eps = _judge(history, gradient, list(screen(short, g, opened, said, size)), said, size)
-    found = sorted([*fits, *with_eps], key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES))
-    return found or _judge(history, gradient, list(_screen_rare(short, g, said, size)), said, size)
+    found = _surest([*fits, *with_eps])
+    if found and len(found[0].rates) == 1 and (found[0].declared or not said.rates):
+        return found
+    return _surest([*found, *_judge(history, gradient, list(_screen_rare(short, g, said, size)), said, size)])
+
+
+def _surest(fits: Sequence[Fit]) -> list[Fit]:
+    """One rate before several, what lies within one bound before what is further off, stated rates before others."""
+    return sorted(fits, key=lambda fit: (len(fit.rates), fit.worst > bounds.MATCHES, not fit.declared))
 
 
 def _screen_rare(history: Steps, gradient: Gradient, said: Said, size: int) -> Iterator[Fit]:
@@ -296,30 +306,72 @@ def open_eps(history: Steps, gradient: Gradient, form: Form, said: Said, size: i
 
     |top/d| = (√s + eps)/lr is a line in √s, and its square a line in s: two columns and weighted least squares.
     """
+    found = _quotients(history, gradient, form)
+    if found is None:
+        return []
+    usable = found.usable
+    if np.count_nonzero(usable) < 2:
+        return []
+    spread, r, weight = found.s[usable], found.ratio[usable], 1.0 / found.doubt[usable]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        beside = _named_eps(_offset(np.sqrt(spread), r, weight), said, size, power=1)
+        under = _named_eps(_offset(spread, r**2, weight / 2), said, size, power=2)
+    return _all_with_eps(form, beside, under)
+
+
+def open_shared_eps(history: Steps, gradient: Gradient, form: Form, said: Said, size: int) -> list[Form]:
+    """The form with the eps that the run shows whatever the rate of each step, which two parameters share.
+
+    In |top/d| = (√s + eps)/lr the quotient of two parameters has no rate: r₀ (√s₁ + eps) = r₁ (√s₀ + eps).
+    """
+    found = _quotients(history, gradient, form)
+    if found is None or len(found.ratio) < 2:
+        return []
+    usable = found.usable[0] & found.usable[1]
+    if np.count_nonzero(usable) < FEWEST:
+        return []
+    s, r, doubt = found.s[:2, usable], found.ratio[:2, usable], found.doubt[:2, usable].sum(axis=0)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        beside = _named_eps(_shared_offset(np.sqrt(s), r, doubt), said, size, power=1)
+        under = _named_eps(_shared_offset(s, r**2, 2 * doubt), said, size, power=2)
+    return _all_with_eps(form, beside[:MOST_SHARED], under[:MOST_SHARED])
+
+
+class _Quotients(NamedTuple):
+    """How often each step goes into what a rule divides by its root, with what is divided and the relative doubt."""
+
+    s: Floats
+    ratio: Floats
+    doubt: Floats
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Where the quotient is known."""
+        return np.asarray(np.isfinite(self.ratio) & np.isfinite(self.doubt) & (self.doubt < 0.5) & (self.s > 0))
+
+
+def _quotients(history: Steps, gradient: Gradient, form: Form) -> _Quotients | None:
     parts = form.parts(gradient)
     if parts.s is None:
-        return []
+        return None
     if form.velocity:
         history = bounds.unwound(history, form.velocity, ahead=form.ahead)
     top, s, s_error = rooted(parts)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.abs(top.D / history.d)
         doubt = top.error / np.abs(top.D) + history.room / np.abs(history.d) + s_error / (2 * s) + 8 * history.u
-        usable = np.isfinite(ratio) & np.isfinite(doubt) & (doubt < 0.5) & (s > 0)
-    if np.count_nonzero(usable) < 2:
-        return []
-    spread, r, weight = np.broadcast_to(s, ratio.shape)[usable], ratio[usable], 1.0 / doubt[usable]
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        beside = _named_eps(_offset(np.sqrt(spread), r, weight), said, size, power=1)
-        under = _named_eps(_offset(spread, r**2, weight / 2), said, size, power=2)
-    return [_with_eps(form, "outside", *offer) for offer in beside] + [
-        _with_eps(form, "inside", *offer) for offer in under
-    ]
+    return _Quotients(np.broadcast_to(s, ratio.shape), ratio, doubt)
 
 
 def _with_eps(form: Form, place: str, stated: float, eps: float) -> Form:
     hyper, convention = form.hyper | {"eps": stated}, form.convention | {"eps": place}
     return form._replace(hyper=hyper, convention=convention, eps=eps, eps_inside=place == "inside")
+
+
+def _all_with_eps(form: Form, beside: Sequence[_Eps], under: Sequence[_Eps]) -> list[Form]:
+    return [_with_eps(form, "outside", *offer) for offer in beside] + [
+        _with_eps(form, "inside", *offer) for offer in under
+    ]
 
 
 def _offset(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
@@ -341,7 +393,21 @@ def _offset(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
     return (float(offset / slope), float(error / slope)) if slope > flat else (np.nan, np.nan)
 
 
-def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: int) -> list[tuple[float, float]]:
+def _shared_offset(x: Floats, y: Floats, doubt: Floats) -> tuple[float, float]:
+    """The offset eps in y₀ (x₁ + eps) = y₁ (x₀ + eps) with its standard error; NaN where the points have none."""
+    here, there = y[1] * x[0], y[0] * x[1]
+    weight = 1.0 / (doubt * (here + there))
+    aim, row = weight * (here - there), weight * (y[0] - y[1])
+    size = np.linalg.norm(row)
+    if not (np.all(np.isfinite(aim)) and np.isfinite(size) and size > 0):
+        return np.nan, np.nan
+    eps = np.sum(aim * (row / size)) / size
+    if not np.max(np.abs(aim - eps * row)) <= OFF_THE_LINE:
+        return np.nan, np.nan
+    return float(eps), float(1e3 / size)
+
+
+def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: int) -> list[_Eps]:
     """The eps of the run as (stated, in units of the sum of squares): named ones near the estimate, or itself."""
     eps, error = estimate
     if not np.isfinite(eps) or eps + error <= 0:

@@ -92,15 +92,21 @@ def nesterov(gradient: Gradient, *, beta: float, lookahead: bool = False) -> Par
     return Parts(Direction(rule(gradient.g, beta=beta), 2.0 * gradient.error + 3.0 * abs(beta) * later))
 
 
-def adagrad(gradient: Gradient, *, start: float = 0.0, mean: bool = False, norm: bool = False) -> Parts:
-    """The gradient over the root of all squares so far."""
+def adagrad(
+    gradient: Gradient, *, start: float = 0.0, mean: bool = False, norm: bool = False, lr_decay: float = 0.0
+) -> Parts:
+    """The gradient over the root of all squares so far; with torch's `lr_decay` its weight falls as 1/t."""
     s = histories.adagrad_state(gradient.g, start=start, mean=mean, norm=norm)
     squares = square_error(gradient)
     error = histories.decay(squares.sum(axis=0, keepdims=True) if norm else squares, 1.0)
     count = np.arange(1.0, gradient.g.shape[1] + 1)
     if mean:
         error = error / count
-    return Parts(Direction(gradient.g, gradient.error), s, error + gradient.u * np.sqrt(count) * s)
+    top = Direction(gradient.g, gradient.error)
+    if lr_decay:
+        late = 1.0 + lr_decay * (count - 1.0)
+        top = Direction(top.D / late, (top.error + 4.0 * gradient.u * np.abs(top.D)) / late)
+    return Parts(top, s, error + gradient.u * np.sqrt(count) * s)
 
 
 def rmsprop(gradient: Gradient, *, rho: float, start: float | None = 0.0) -> Parts:
@@ -254,8 +260,7 @@ def _forms(said: Said, size: int) -> Iterator[Form]:
         yield from adams(beta1, beta2)
         if beta1 < beta2:
             yield from _amsgrads(beta1, beta2)
-    for rho, beta in product(_rhos(said), said.decays[:2]):
-        yield _moving(_rmsprop(rho), beta)
+    yield from rmsprops_with_momentum(said)
 
 
 def momenta(beta: float) -> Iterator[Form]:
@@ -276,8 +281,15 @@ def _adagrads(size: int) -> Iterator[Form]:
     yield Form("adagrad", {}, {}, adagrad)
     yield Form("adagrad", {}, {"root": "mean"}, partial(adagrad, mean=True))
     yield Form("adagrad", {}, {"root": "norm"}, partial(adagrad, norm=True))
-    for name, scale in scales(size).items():  # Keras and optax begin from 0.1
-        yield Form("adagrad", {}, {"start": 0.1, "loss": name}, partial(adagrad, start=0.1 / scale**2))
+    yield from adagrads_from(0.1, size)  # as Keras and optax do
+
+
+def adagrads_from(start: float, size: int, *, lr_decay: float = 0.0) -> Iterator[Form]:
+    """Adagrad whose sum of squares begins from a number, in every scale of the loss; from zero they are all one."""
+    hyper = {"lr_decay": lr_decay} if lr_decay else {}
+    for name, scale in scales(size).items() if start else (("", 1.0),):
+        convention: dict[str, Scalar] = {"start": start, "loss": name} if start else {}
+        yield Form("adagrad", hyper, convention, partial(adagrad, start=start / scale**2, lr_decay=lr_decay))
 
 
 def _rmsprop(rho: float) -> Form:
@@ -301,6 +313,20 @@ def _rmsprops_from(start: float, rho: float, size: int) -> Iterator[Form]:
     for name, scale in scales(size).items():
         convention: dict[str, Scalar] = {"start": start, "loss": name}
         yield Form("rmsprop", {"rho": rho}, convention, partial(rmsprop, rho=rho, start=start / scale**2))
+
+
+def with_usual_eps(form: Form, said: Said, size: int) -> Iterator[Form]:
+    """A form with the eps that is stated, else with the usual one, beside its root, in every scale of the loss."""
+    eps = (said.epsilons or USUAL_EPSILONS)[0]
+    for name, scale in scales(size).items():
+        convention: dict[str, Scalar] = {"eps": "outside", "loss": name}
+        yield form._replace(hyper=form.hyper | {"eps": eps}, convention=form.convention | convention, eps=eps / scale)
+
+
+def rmsprops_with_momentum(said: Said) -> Iterator[Form]:
+    """RMSprop whose step enters a velocity, at the decay rates that are stated."""
+    for rho, beta in product(_rhos(said), said.decays[:2]):
+        yield _moving(_rmsprop(rho), beta)
 
 
 def _centered(rho: float) -> Form:
@@ -332,6 +358,10 @@ def adams(beta1: float, beta2: float) -> tuple[Form, ...]:
 
 def rare_forms(said: Said, size: int) -> Iterator[Form]:
     """What few notebooks have, tried where all the others leave a run unexplained."""
+    for start in (*said.accumulators, 1.0):
+        yield from adagrads_from(start, size)
+    for lr_decay in said.rate_decays[:2]:
+        yield from _fading_adagrads(lr_decay, said, size)
     bases = [base for rho in _rhos(said) for base in _rare_rmsprops(rho, said, size)]
     yield from bases
     for rho, beta in product(_rhos(said), said.decays[:2]):
@@ -339,6 +369,12 @@ def rare_forms(said: Said, size: int) -> Iterator[Form]:
         yield _moving(_rmsprop_of_slides(rho), beta)
     for base, beta, ahead in product(bases, said.decays[:2], (False, True)):
         yield _moving(base, beta, ahead=ahead)
+
+
+def _fading_adagrads(lr_decay: float, said: Said, size: int) -> Iterator[Form]:
+    """Adagrad with torch's own schedule."""
+    for start in dict.fromkeys((0.0, *said.accumulators, 0.1)):
+        yield from adagrads_from(start, size, lr_decay=lr_decay)
 
 
 def _rare_rmsprops(rho: float, said: Said, size: int) -> Iterator[Form]:

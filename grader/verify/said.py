@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 _GREEK = str.maketrans(
     {"η": "eta", "α": "alpha", "β": "beta", "γ": "gamma", "ρ": "rho", "μ": "mu", "λ": "lambda", "ε": "eps", "ϵ": "eps"}
 )
-_RATE = re.compile(r"(.*_)?(lr|lrs|learn\w*|eta|alpha|step_?size|rate|a)\d*(_.*)?|lr\w*")
+_FADING = r"(.*_)?(lr|learn\w*|eta|rate)_?decay(_.*)?"
+_RATE = re.compile(rf"(?!{_FADING})((.*_)?(lr|lrs|learn\w*|eta|alpha|step_?size|rate|a)\d*(_.*)?|lr\w*)")
 _SURE_RATE = re.compile(r"(.*_)?(lr|learn\w*rate|eta)(_?\d|_[bw]|_?(ada|adam|rms|sgd|gd|mom|nag|nesterov)\w*)?")
 _LIKELY_RATE = re.compile(r"(.*_)?(alpha|step_?size|rate)")
 _SURE_DECAY = re.compile(r"(.*_)?(momentum|beta_?1?|rho)")
 _EPSILON = re.compile(r"(.*_)?(eps\w*|e|delta|fudge\w*|tiny|smooth\w*|const\w*)(_.*)?")
 _DECAY = re.compile(
-    r"(.*_)?(momentum|mom|mu|m|beta_?\d?|b_?[12]|gamma|rho|r|decay\w*|alpha|lambda|lambd|lam|l|v|nu|"
+    rf"(?!{_FADING}|(.*_)?weight_?decay)(.*_)?(momentum|mom|mu|m|beta_?\d?|b_?[12]|gamma|rho|r|decay\w*|alpha|lambda|lambd|lam|l|v|nu|"
     r"friction|discount|damp\w*)(_.*)?"
 )
+_RATE_DECAY = re.compile(rf"{_FADING}|decay(_rate)?")
 _ACCUMULATOR = re.compile(r"(.*_)?init\w*_(acc\w*|scale|squares?|cache|s|v)(_.*)?")
 _COUNT = re.compile(r"(.*_)?(iter\w*|n_?iter\w*|num_?iter\w*|epochs?|n_?epochs?|steps|n_?steps|max_?iter\w*)(_.*)?")
 _INTERCEPT = re.compile(r"(.*_)?(b0?|bias|intercept|(theta|th|t|beta|w)_?0|init_?b|b_?init\w*)(_.*)?")
@@ -37,7 +39,7 @@ class Said(NamedTuple):
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
     `sure_rates` are the own rates whose names leave no doubt.
-    `accumulators` are what sums and means of squares may begin from.
+    `accumulators` are what sums and means of squares may begin from, `rate_decays` by what a rate may fall.
     `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
@@ -52,6 +54,7 @@ class Said(NamedTuple):
     numbers: tuple[tuple[str, float], ...] = ()
     own_numbers: tuple[tuple[str, float], ...] = ()
     accumulators: tuple[float, ...] = ()
+    rate_decays: tuple[float, ...] = ()
 
     @property
     def own_words(self) -> frozenset[str]:
@@ -96,6 +99,7 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         numbers=tuple(known),
         own_numbers=tuple(stated),
         accumulators=_chosen(known, _ACCUMULATOR, lambda v: v > 0),
+        rate_decays=_chosen(known, _RATE_DECAY, lambda v: v > 0),
     )
 
 

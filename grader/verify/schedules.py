@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from grader.model import message
-from grader.verify import bounds
-from grader.verify.bounds import Direction
+from grader.verify import bounds, rules
 from grader.verify.case import FOLLOWED, PREFIX, Diagnosis, meant_fit, plain_forms, told
-from grader.verify.identify import Fit, Rate, first
+from grader.verify.identify import PREFIX as SCREENED
+from grader.verify.identify import Fit, Rate, first, open_shared_eps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,28 +58,60 @@ def _rates_by_step(case: Case) -> Iterator[tuple[Form, _Rates]]:
     """The forms along whose direction every step goes, with the rates of the steps."""
     if case.history.length < FOLLOWED or len(case.history.theta) < 2:
         return
+    for form in _forms(case):
+        for history, moved in _rate_outside_or_inside(case.history, form):
+            for tried in _with_and_without_eps(history, moved, case):
+                rates = _along(history, case.gradient, tried)
+                if rates is not None:
+                    yield _with_eps_of(form, tried), rates
+                    break
+
+
+def _with_eps_of(form: Form, tried: Form) -> Form:
+    """A form with what was found of the step that enters its velocity."""
+    return form._replace(
+        hyper=form.hyper | tried.hyper,
+        convention=form.convention | tried.convention,
+        eps=tried.eps,
+        eps_inside=tried.eps_inside,
+    )
+
+
+def _forms(case: Case) -> Iterator[Form]:
+    """The usual forms, whose decay rates are stated where they have a velocity, and those of libraries."""
     for form in plain_forms(case.said):
-        guessed = form.rule == "momentum" and form.hyper["momentum"] not in case.said.decays
-        if form.rule == "nesterov" or guessed:
-            continue
-        for history, direction in _rate_outside_or_inside(case, form):
-            short, begun = bounds.prefix(history, PREFIX), direction(first(case.gradient, PREFIX))
-            if _rate_by_step(short, begun) is None:
-                continue
-            rates = _rate_by_step(history, direction(case.gradient))
-            if rates is not None:
-                yield form, rates
+        if "momentum" not in form.hyper or form.hyper["momentum"] in case.said.decays:
+            yield form
+    yield from rules.adagrads_from(0.1, case.problem.size)
+    yield from rules.rmsprops_with_momentum(case.said)
 
 
-def _rate_outside_or_inside(case: Case, form: Form) -> Iterator[tuple[Steps, Callable[[Gradient], Direction]]]:
-    """The steps with the direction that a changing rate multiplies: the velocity, or the gradient that enters it."""
-    yield case.history, form.direction
-    if form.rule != "momentum":
+def _along(history: Steps, gradient: Gradient, form: Form) -> _Rates | None:
+    """The rate of each step along a form, asked of the first steps before all of them."""
+    if _rate_by_step(bounds.prefix(history, PREFIX), form.direction(first(gradient, PREFIX))) is None:
+        return None
+    return _rate_by_step(history, form.direction(gradient))
+
+
+def _with_and_without_eps(history: Steps, form: Form, case: Case) -> Iterator[Form]:
+    """A form, and where it divides by a root, itself with the eps that the run shows at any rates."""
+    yield form
+    if form.velocity:
+        yield from rules.with_usual_eps(form, case.said, case.problem.size)
         return
-    beta, d, room = form.hyper["momentum"], case.history.d.copy(), case.history.room.copy()
-    d[:, 1:] -= beta * case.history.d[:, :-1]
-    room[:, 1:] += beta * case.history.room[:, :-1]
-    yield case.history._replace(d=d, room=room), lambda gradient: Direction(gradient.g, gradient.error)
+    short, g = bounds.prefix(history, SCREENED), first(case.gradient, SCREENED)
+    if open_shared_eps(short, g, form, case.said, case.problem.size):
+        yield from open_shared_eps(history, case.gradient, form, case.said, case.problem.size)
+
+
+def _rate_outside_or_inside(history: Steps, form: Form) -> Iterator[tuple[Steps, Form]]:
+    """The steps with what a changing rate multiplies: the velocity, or what enters it."""
+    yield history, form
+    if form.velocity:
+        yield bounds.unwound(history, form.velocity, ahead=form.ahead), form._replace(velocity=0.0, ahead=False)
+    elif form.linear and "momentum" in form.hyper and not form.convention:
+        alone = bounds.unwound(history, form.hyper["momentum"], ahead=form.rule == "nesterov")
+        yield alone, form._replace(parts=rules.sgd)
 
 
 class _Rates(NamedTuple):
