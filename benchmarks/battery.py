@@ -890,6 +890,37 @@ def _(rng: Random) -> Made:
     return deliver(w, train(w, step), "adagrad", lr=lr, initial_accumulator_value=start)
 
 
+def library_adam(lr: float, beta1: float, beta2: float, *, eps: float, root: float, ahead: bool) -> Step:
+    """Adam as optax has it: an eps under the root beside the usual one, and its mean taken ahead."""
+    m: Array = 0.0
+    s: Array = 0.0
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal m, s
+        m, s = beta1 * m + (1 - beta1) * g, beta2 * s + (1 - beta2) * g**2
+        mean = m / (1 - beta1 ** (t + 1))
+        if ahead:
+            mean = beta1 * m / (1 - beta1 ** (t + 2)) + (1 - beta1) * g / (1 - beta1 ** (t + 1))
+        return lr * mean / (np.sqrt(s / (1 - beta2 ** (t + 1)) + root) + eps)
+
+    return step
+
+
+_adaptive(
+    "adam, eps beside and under its root",
+    "adam",
+    lambda rng, lr, w: (
+        library_adam(lr, 0.9, 0.999, eps=1e-6, root=1e-4, ahead=False),
+        {"eps": 1e-6, "eps_root": 1e-4},
+    ),
+)
+_adaptive(
+    "adam, its mean taken ahead",
+    "adam",
+    lambda rng, lr, w: (library_adam(lr, 0.9, 0.99, eps=1e-8, root=0.0, ahead=True), {"b1": 0.9, "b2": 0.99}),
+)
+
+
 def _scheduled(name: str, rule: str, make: Callable[[Random], tuple[Step, dict[str, Any]]]) -> None:
     @correct(name)
     def _(rng: Random) -> Made:

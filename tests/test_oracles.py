@@ -73,7 +73,7 @@ def optax_path() -> Oracle:
             optimizer = getattr(optax, name)(rate, **keywords)
 
         def move(theta: Any, state: Any) -> Any:
-            updates, state = optimizer.update(gradient(theta), state)
+            updates, state = optimizer.update(gradient(theta), state, theta)
             return optax.apply_updates(theta, updates), state
 
         step = jax.jit(move)

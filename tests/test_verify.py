@@ -167,6 +167,21 @@ def test_a_rate_that_falls_along_a_rule_with_eps_or_a_velocity_matches(
     assert [(note.id, note.parameters["law"]) for note in match.notes] == [("verify.rate-schedule", "1/sqrt(t)")]
 
 
+@pytest.mark.parametrize(("eps", "under"), [(1e-8, 1e-8), (1e-3, 1e-2), (10.0, 100.0)])
+def test_adam_with_an_eps_beside_its_root_and_one_under_it_matches(eps: float, under: float) -> None:
+    """Once read as Adam that left its rule where the gradients had become as small as the second eps."""
+
+    def step(g: Any, state: Any, *, lr: float) -> Any:
+        m, s, t = state or (0.0, 0.0, 1)
+        m, s = 0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g**2
+        return lr * (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t) + under) + eps), (m, s, t + 1)
+
+    match = only(standardised(step, lr=0.01), said(lr=0.01, eps=eps, eps_root=under))
+
+    assert (match.verdict, match.rule) == ("matches", "adam")
+    assert (match.hyperparameters["eps"], match.hyperparameters["eps_root"]) == (eps, under)
+
+
 @settings(max_examples=examples(30))
 @given(honest_runs)
 def test_a_correct_run_is_never_said_to_differ_nor_left_unexplained(run: tuple[str, np.random.Generator]) -> None:

@@ -92,12 +92,34 @@ OPTAX: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
         for keywords in ({}, {"centered": True}, {"bias_correction": True})
     ),
     ("adam", {"lr": 0.1}, "adam", {}),
+    ("adam", {"lr": 0.1, "eps_root": 1.0}, "adam", {"eps_root": 1.0}),
+    ("adam", {"lr": 0.1, "eps": 1e-3, "eps_root": 1e-2}, "adam", {"eps": 1e-3, "eps_root": 1e-2}),
+    ("adam", {"lr": 0.1, "eps": 10.0, "eps_root": 100.0}, "adam", {"eps": 10.0, "eps_root": 100.0}),
+    ("adam", {"lr": 0.1, "nesterov": True}, "adam", {}),
+    ("adam", {"lr": 0.1, "b1": 0.8, "b2": 0.99, "nesterov": True}, "adam", {"b1": 0.8, "b2": 0.99}),
+    ("amsgrad", {"lr": 0.1}, "adam", {}),
     ("sgd", {"lr": 1e-7, "schedule": SCHEDULE}, "gd", {}),
     ("sgd", {"lr": 1e-7, "momentum": 0.9, "schedule": SCHEDULE}, "momentum", {"momentum": 0.9}),
     ("adagrad", {"lr": 1.0, "schedule": SCHEDULE}, "adagrad", {}),
     ("rmsprop", {"lr": 0.01, "momentum": 0.9, "schedule": SCHEDULE}, "rmsprop", {"momentum": 0.9}),
     ("adam", {"lr": 0.1, "schedule": SCHEDULE}, "adam", {}),
 ]
+
+
+@pytest.mark.parametrize("name", ["NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Rprop"])
+def test_torchs_other_rules_are_never_said_to_be_a_mistake(torch_path: Any, name: str) -> None:
+    match = judged(torch_path(name, {"lr": 0.1}), {"lr": 0.1})
+
+    assert match.verdict in ("unexplained", "review")
+
+
+@pytest.mark.parametrize(
+    "name", ["radam", "adamax", "adadelta", "adabelief", "lion", "yogi", "novograd", "lamb", "sign_sgd", "adan"]
+)
+def test_optaxs_other_rules_are_never_said_to_be_a_mistake(optax_path: Any, name: str) -> None:
+    match = judged(optax_path(name, {"lr": 0.1}), {"lr": 0.1})
+
+    assert match.verdict in ("unexplained", "review")
 
 
 @pytest.mark.parametrize(("name", "keywords", "rule", "declared"), TORCH)

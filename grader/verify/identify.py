@@ -414,7 +414,7 @@ def _named_eps(estimate: tuple[float, float], said: Said, size: int, *, power: i
         return []
     named = [
         (value, value / scale**power)
-        for value in dict.fromkeys((*said.epsilons, *USUAL_EPSILONS))
+        for value in dict.fromkeys((*said.epsilons, *USUAL_EPSILONS, *said.positive))
         for scale in scales(size).values()
         if abs(value / scale**power - eps) <= max(error, 1e-3 * eps)
     ]

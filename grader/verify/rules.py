@@ -161,6 +161,25 @@ def adam(
     return Parts(Direction(m, m_error), s, s_error)
 
 
+def adam_ahead(gradient: Gradient, *, beta1: float, beta2: float) -> Parts:
+    """Adam whose mean is taken one step ahead, as Nesterov does; Dozat 2016, the way optax writes it."""
+    mean = adam(gradient, beta1=beta1, beta2=beta2, bias_correction=False).top
+    _, s, s_error = rooted(adam(gradient, beta1=beta1, beta2=beta2))
+    weights = np.ones(gradient.g.shape[1] + 1)
+    early = _weights_so_far(beta1, len(weights))
+    weights[: len(early)] = early
+    kept, entered = beta1 / weights[1:], (1 - beta1) / weights[:-1]
+    error = kept * (mean.error + 4.0 * gradient.u * np.abs(mean.D))
+    error += entered * (gradient.error + 4.0 * gradient.u * np.abs(gradient.g))
+    return Parts(Direction(kept * mean.D + entered * gradient.g, error), s, s_error)
+
+
+def with_eps_under_root(gradient: Gradient, *, parts: Callable[[Gradient], Parts], eps: float) -> Parts:
+    """A rule with an eps under its root, beside which another may stand."""
+    top, s, s_error = rooted(parts(gradient))
+    return Parts(top, s + eps, s_error + gradient.u * (s + eps))
+
+
 def largest_corrected(gradient: Gradient, *, beta1: float, beta2: float) -> Parts:
     """AMSGrad as optax has it: the largest of the means that are corrected already."""
     top, s, s_error = rooted(adam(gradient, beta1=beta1, beta2=beta2))
@@ -256,7 +275,7 @@ def _forms(said: Said, size: int) -> Iterator[Form]:
     yield from _adagrads(size)
     for rho in tried:
         yield from rmsprops(rho, size, rare=rho in (said.decays or USUAL_DECAYS[:1]))
-    for beta1, beta2 in dict.fromkeys((*product(said.decays[:3], said.decays[:3]), (0.9, 0.999), (0.9, 0.99))):
+    for beta1, beta2 in _betas(said):
         yield from adams(beta1, beta2)
         if beta1 < beta2:
             yield from _amsgrads(beta1, beta2)
@@ -346,6 +365,11 @@ def _rhos(said: Said) -> tuple[float, ...]:
     return tuple(dict.fromkeys((*said.decays[:3], 0.99, 0.9)))
 
 
+def _betas(said: Said) -> Iterator[tuple[float, float]]:
+    """Adam's decay rates: every two that are stated, and those that are usual."""
+    yield from dict.fromkeys((*product(said.decays[:3], said.decays[:3]), (0.9, 0.999), (0.9, 0.99)))
+
+
 def adams(beta1: float, beta2: float) -> tuple[Form, ...]:
     """Adam as it is usually written, with eps unscaled, and without the correction."""
     hyper, make = {"beta1": beta1, "beta2": beta2}, partial(adam, beta1=beta1, beta2=beta2)
@@ -362,6 +386,8 @@ def rare_forms(said: Said, size: int) -> Iterator[Form]:
         yield from adagrads_from(start, size)
     for lr_decay in said.rate_decays[:2]:
         yield from _fading_adagrads(lr_decay, said, size)
+    for beta1, beta2 in _betas(said):
+        yield from _rare_adams(beta1, beta2, said, size)
     bases = [base for rho in _rhos(said) for base in _rare_rmsprops(rho, said, size)]
     yield from bases
     for rho, beta in product(_rhos(said), said.decays[:2]):
@@ -369,6 +395,18 @@ def rare_forms(said: Said, size: int) -> Iterator[Form]:
         yield _moving(_rmsprop_of_slides(rho), beta)
     for base, beta, ahead in product(bases, said.decays[:2], (False, True)):
         yield _moving(base, beta, ahead=ahead)
+
+
+def _rare_adams(beta1: float, beta2: float, said: Said, size: int) -> Iterator[Form]:
+    """Adam with its mean taken ahead, and with a stated eps under the root beside the one that is left open."""
+    hyper = {"beta1": beta1, "beta2": beta2}
+    ahead = Form("adam", hyper, {"mean": "ahead"}, partial(adam_ahead, beta1=beta1, beta2=beta2))
+    yield ahead
+    stated = said.root_epsilons or (said.epsilons if len(said.epsilons) > 1 else ())
+    for form, eps, (name, scale) in product((adams(beta1, beta2)[0], ahead), stated[:2], scales(size).items()):
+        parts = partial(with_eps_under_root, parts=form.parts, eps=eps / scale**2)
+        convention: dict[str, Scalar] = {"loss": name}
+        yield form._replace(hyper=hyper | {"eps_root": eps}, convention=form.convention | convention, parts=parts)
 
 
 def _fading_adagrads(lr_decay: float, said: Said, size: int) -> Iterator[Form]:

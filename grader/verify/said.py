@@ -28,6 +28,7 @@ _DECAY = re.compile(
     r"friction|discount|damp\w*)(_.*)?"
 )
 _RATE_DECAY = re.compile(rf"{_FADING}|decay(_rate)?")
+_EPSILON_ROOT = re.compile(r"(.*_)?eps\w*_?(root|sqrt|inside)")
 _ACCUMULATOR = re.compile(r"(.*_)?init\w*_(acc\w*|scale|squares?|cache|s|v)(_.*)?")
 _COUNT = re.compile(r"(.*_)?(iter\w*|n_?iter\w*|num_?iter\w*|epochs?|n_?epochs?|steps|n_?steps|max_?iter\w*)(_.*)?")
 _INTERCEPT = re.compile(r"(.*_)?(b0?|bias|intercept|(theta|th|t|beta|w)_?0|init_?b|b_?init\w*)(_.*)?")
@@ -39,7 +40,8 @@ class Said(NamedTuple):
 
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
     `sure_rates` are the own rates whose names leave no doubt.
-    `accumulators` are what sums and means of squares may begin from, `rate_decays` by what a rate may fall.
+    `accumulators` are what sums and means of squares may begin from, `rate_decays` by what a rate may fall,
+    `root_epsilons` what stands under a root for certain.
     `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
@@ -55,6 +57,7 @@ class Said(NamedTuple):
     own_numbers: tuple[tuple[str, float], ...] = ()
     accumulators: tuple[float, ...] = ()
     rate_decays: tuple[float, ...] = ()
+    root_epsilons: tuple[float, ...] = ()
 
     @property
     def own_words(self) -> frozenset[str]:
@@ -99,6 +102,7 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         numbers=tuple(known),
         own_numbers=tuple(stated),
         accumulators=_chosen(known, _ACCUMULATOR, lambda v: v > 0),
+        root_epsilons=_chosen(known, _EPSILON_ROOT, lambda v: v > 0),
         rate_decays=_chosen(known, _RATE_DECAY, lambda v: v > 0),
     )
 
