@@ -921,6 +921,20 @@ _adaptive(
 )
 
 
+@correct("rmsprop, starts from the first gradient with its sign")
+def _(rng: Random) -> Made:
+    w, rho = world(rng), decay_rate(rng)
+    lr = step_rate(rng, w)
+    sigma: Array | None = None
+
+    def step(g: Array, t: int) -> Array:
+        nonlocal sigma
+        sigma = g if sigma is None else np.sqrt(rho * sigma**2 + (1 - rho) * g**2)
+        return lr / sigma * g
+
+    return deliver(w, train(w, step), "rmsprop", lr=lr, alpha=rho)
+
+
 def _scheduled(name: str, rule: str, make: Callable[[Random], tuple[Step, dict[str, Any]]]) -> None:
     @correct(name)
     def _(rng: Random) -> Made:

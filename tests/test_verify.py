@@ -182,6 +182,34 @@ def test_adam_with_an_eps_beside_its_root_and_one_under_it_matches(eps: float, u
     assert (match.hyperparameters["eps"], match.hyperparameters["eps_root"]) == (eps, under)
 
 
+@pytest.mark.parametrize("eps", [0.0, 1e-8, 1e-4])
+@pytest.mark.parametrize("start", [[-120.0, -4.0], [-120.0, 8.0], [300.0, 8.0]], ids=["climbs", "one climbs", "falls"])
+def test_rmsprop_that_divides_the_first_gradient_by_itself_matches_and_says_so(start: list[float], eps: float) -> None:
+    """σ⁰ = g⁰ as the slides write it: the first step takes the rate off every parameter, whatever the slope."""
+    sigma, theta = None, [np.array(start)]
+    for _ in range(300):
+        g = line_fit.gradient(theta[-1])
+        sigma = g if sigma is None else np.sqrt(0.9 * sigma**2 + 0.1 * g**2)
+        theta.append(theta[-1] - 0.5 * g / (sigma + eps))
+
+    match = only(notebook(np.array(theta).T), said(eta=0.5, alpha=0.9, eps=eps))
+
+    climbs = bool(np.any(line_fit.gradient(np.array(start)) < 0))
+    assert (match.verdict, match.rule, match.hyperparameters["lr"]) == ("matches", "rmsprop", 0.5)
+    assert match.max_residual is not None
+    assert match.max_residual <= 1.0
+    assert ("verify.signed-start" in [note.id for note in match.notes]) is climbs
+
+
+def test_a_first_step_that_climbs_by_another_amount_is_no_rmsprop() -> None:
+    theta = path(optimizers.rmsprop, lr=0.5, rho=0.9, start=None)
+    theta[:, 1:] -= 2 * (theta[:, 1:2] - theta[:, :1]) * np.array([[1.0], [0.5]])
+
+    match = only(notebook(theta), said(lr=0.5, rho=0.9))
+
+    assert match.verdict != "matches"
+
+
 @settings(max_examples=examples(30))
 @given(honest_runs)
 def test_a_correct_run_is_never_said_to_differ_nor_left_unexplained(run: tuple[str, np.random.Generator]) -> None:

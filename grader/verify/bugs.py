@@ -328,13 +328,13 @@ def _back(row: Floats, shape: tuple[int, ...]) -> Floats:
 
 def _no_numerator(gradient: Gradient, *, state: Callable[..., Parts]) -> Parts:
     """The rate over the root, without the gradient."""
-    top, s, s_error = state(gradient)
+    top, s, s_error = rooted(state(gradient))
     return Parts(Direction(np.ones_like(top.D), np.zeros_like(top.D)), s, s_error)
 
 
 def _squared_numerator(gradient: Gradient, *, state: Callable[..., Parts]) -> Parts:
     """The gradient's square over the root."""
-    _, s, s_error = state(gradient)
+    _, s, s_error = rooted(state(gradient))
     return Parts(Direction(gradient.g**2, square_error(gradient)), s, s_error)
 
 

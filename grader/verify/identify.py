@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from grader.verify import bounds
-from grader.verify.rules import USUAL_EPSILONS, Form, forms, rare_forms, rooted, scales
+from grader.verify.rules import USUAL_EPSILONS, Form, forms, rare_forms, rooted, scales, signed_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -100,6 +100,13 @@ def _screen_rare(history: Steps, gradient: Gradient, said: Said, size: int) -> I
     """The rare forms that some rate fits, with the eps that the run shows."""
     for form in rare_forms(said, size):
         yield from screen(history, gradient, [form, *open_eps(history, gradient, form, said, size)], said, size)
+
+
+def identify_climbing(history: Steps, gradient: Gradient, said: Said, size: int) -> list[Fit]:
+    """The forms that the run follows from a first step that climbs."""
+    short, g = bounds.prefix(history, PREFIX), first(gradient, PREFIX)
+    tried = (each for form in signed_forms(said) for each in (form, *open_eps(short, g, form, said, size)))
+    return _judge(history, gradient, list(screen(short, g, tried, said, size)), said, size)
 
 
 def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> list[Fit]:
@@ -360,6 +367,8 @@ def _quotients(history: Steps, gradient: Gradient, form: Form) -> _Quotients | N
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.abs(top.D / history.d)
         doubt = top.error / np.abs(top.D) + history.room / np.abs(history.d) + s_error / (2 * s) + 8 * history.u
+    if parts.sign is not None:
+        doubt = np.where(parts.sign < 0, np.inf, doubt)  # a negative root lies on another line
     return _Quotients(np.broadcast_to(s, ratio.shape), ratio, doubt)
 
 

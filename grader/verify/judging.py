@@ -13,7 +13,8 @@ import numpy as np
 from grader.model import Curve, Divergence, LossMatch, Match, message
 from grader.verify import bounds, contradictions, curves, diagnose, effects, losses, pair
 from grader.verify.case import Case, Diagnosis
-from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify
+from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify, identify_climbing
+from grader.verify.rules import SIGNED
 from grader.verify.said import Said, said, starts
 from grader.verify.sources import sources
 from reference import line_fit
@@ -237,10 +238,16 @@ def _models(x: Floats, parameters: int) -> Iterator[Floats]:
 
 
 def _plausible(view: View) -> bool:
-    """Whether the first step goes down the gradient in every parameter, as it does under every rule."""
+    """Whether the first step goes down the gradient in every parameter, as it does under nearly every rule."""
     d, g = view.history.d[:, 0], view.gradient.g[:, 0]
     sure = (np.abs(d) > view.history.room[:, 0]) & (np.abs(g) > view.gradient.error[:, 0])
     return bool(np.all(d[sure] * g[sure] < 0))
+
+
+def _one_step_down_for_all(view: View) -> bool:
+    """Whether the first step lowers every parameter by about the same, as a gradient over itself and an eps does."""
+    d = view.history.d[:, 0]
+    return bool(np.all(d < 0) and np.ptp(d) <= 0.01 * np.abs(d).max())
 
 
 # -- rulings -------------------------------------------------------------------------------------
@@ -284,7 +291,11 @@ def _ruling(likeliest: View, others: Iterator[View], stated: Said, path: Path, *
 def _followed(views: Iterable[View], stated: Said) -> Ruling | None:
     """The run follows a rule with the gradient of all samples."""
     for view in views:
-        fits = identify(view.history, view.gradient, stated, view.problem.size) if _plausible(view) else []
+        fits = []
+        if _plausible(view):
+            fits = identify(view.history, view.gradient, stated, view.problem.size)
+        elif _one_step_down_for_all(view):
+            fits = identify_climbing(view.history, view.gradient, stated, view.problem.size)
         fits = [fit for fit in fits if fit.declared or not view.guessed]
         if fits:
             return _fitted(view, fits, stated)
@@ -336,6 +347,8 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
     notes = list(view.notes)
     if best.worst > bounds.MATCHES:
         notes.append(message("verify.rounding", residual=best.worst))
+    if best.form.convention.get("start") == SIGNED:
+        notes.append(message("verify.signed-start", lr=best.rates[0].stated))
     found = None
     unstated = not any(rate.declared for rate in best.rates)
     if unstated and stated.own_rates:

@@ -28,14 +28,19 @@ if TYPE_CHECKING:
 USUAL_DECAYS = (0.9, 0.99, 0.999, 0.95, 0.5)
 USUAL_EPSILONS = (1e-8, 1e-7, 1e-10, 1e-6, 1e-5, 1e-12, 1e-9, 1e-4, 1e-3)
 MOST_DECAYS = 7
+SIGNED = "first gradient with its sign"
 
 
 class Parts(NamedTuple):
-    """What a rule moves along, `top`, and the state `s` whose root it divides by, if it does."""
+    """What a rule moves along, `top`, and the state `s` whose root it divides by, if it does.
+
+    `sign` is the root's, where it may be negative.
+    """
 
     top: Direction
     s: Floats | None = None
     s_error: Floats | None = None
+    sign: Floats | None = None
 
 
 class Form(NamedTuple):
@@ -58,7 +63,7 @@ class Form(NamedTuple):
     def direction(self, gradient: Gradient) -> Direction:
         """The direction of this form over a history of gradients."""
         parts = self.parts(gradient)
-        alone = parts.top if parts.s is None else over(*rooted(parts), self.eps, self.eps_inside)
+        alone = parts.top if parts.s is None else over(*rooted(parts), self.eps, self.eps_inside, sign=parts.sign)
         return carried(alone, self.velocity, gradient.u, ahead=self.ahead) if self.velocity else alone
 
 
@@ -114,6 +119,14 @@ def rmsprop(gradient: Gradient, *, rho: float, start: float | None = 0.0) -> Par
     s = histories.rmsprop_state(gradient.g, rho=rho, start=start)
     error = histories.decay(square_error(gradient), rho, weight=1 - rho, start=None if start is None else 0.0)
     return Parts(Direction(gradient.g, gradient.error), s, error + gradient.u / np.sqrt(1 - rho) * s)
+
+
+def rmsprop_signed(gradient: Gradient, *, rho: float) -> Parts:
+    """RMSprop whose root begins as the first gradient with its sign, by which it is divided first."""
+    parts = rmsprop(gradient, rho=rho, start=None)
+    sign = np.ones_like(gradient.g)
+    sign[:, 0] = np.where(gradient.g[:, 0] < 0, -1.0, 1.0)
+    return parts._replace(sign=sign)
 
 
 def rmsprop_centered(gradient: Gradient, *, rho: float) -> Parts:
@@ -192,14 +205,19 @@ def _weights_so_far(beta: float, steps: int) -> Floats:
     return np.asarray(1.0 - beta ** np.arange(1.0, early + 1))
 
 
-def over(top: Direction, s: Floats, s_error: Floats, eps: float, eps_inside: bool) -> Direction:
+def over(
+    top: Direction, s: Floats, s_error: Floats, eps: float, eps_inside: bool, *, sign: Floats | None = None
+) -> Direction:
     """A direction over the root of `s`; where `s` is all rounding, little is known of the quotient's size."""
     r = np.asarray(root(s, eps=eps, eps_inside=eps_inside))
+    if sign is not None:
+        r = np.where(sign < 0, (0.0 if eps_inside else 2.0 * eps) - r, r)
+    size = np.abs(r)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        share = s_error / (2.0 * (s + eps)) if eps_inside else s_error / (2.0 * np.sqrt(s) * r)
+        share = s_error / (2.0 * (s + eps)) if eps_inside else s_error / (2.0 * np.sqrt(s) * size)
         share = np.where(s > 0, share / (1.0 - np.minimum(share, 0.9)), 0.0)
         D = np.where(r == 0, 0.0, top.D / r)  # a nan stays one
-        error = np.where(r == 0, 0.0, top.error / r) + np.abs(D) * share
+        error = np.where(r == 0, 0.0, top.error / size) + np.abs(D) * share
     return Direction(D, error)
 
 
@@ -317,6 +335,12 @@ def _rmsprop(rho: float) -> Form:
 
 def _rmsprop_of_slides(rho: float) -> Form:
     return Form("rmsprop", {"rho": rho}, {"start": "first gradient"}, partial(rmsprop, rho=rho, start=None))
+
+
+def signed_forms(said: Said) -> Iterator[Form]:
+    """RMSprop as slides write it, σ⁰ = g⁰ to the letter: the one rule whose first step may climb."""
+    for rho in decays(said):
+        yield Form("rmsprop", {"rho": rho}, {"start": SIGNED}, partial(rmsprop_signed, rho=rho))
 
 
 def rmsprops(rho: float, size: int, *, rare: bool) -> Iterator[Form]:
