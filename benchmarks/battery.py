@@ -935,6 +935,40 @@ def _(rng: Random) -> Made:
     return deliver(w, train(w, step), "rmsprop", lr=lr, alpha=rho)
 
 
+def _penalised(name: str, rule: str, weights: tuple[float, float], make: Callable[[float], Step]) -> None:
+    """A loss with a penalty: the sum or the mean of squares and λ/2 times the squares of the weighed parameters."""
+
+    @correct(name)
+    def _(rng: Random) -> Made:
+        w = world(rng)
+        part = float(rng.choice([1.0, 1.0 / len(w.x)]))
+        lr = step_rate(rng, w) if rule not in ("gd", "momentum") else rounded(0.1 / w.curvature / part)
+        decay = float(rng.choice([0.01, 0.1, 0.5]))
+
+        def gradient(w: World, theta: Array) -> Array:
+            return part * slope(w, theta) + decay * np.array(weights) * theta
+
+        return deliver(w, train(w, make(lr), gradient=gradient), rule, lr=lr, weight_decay=decay)
+
+
+_penalised("gd, weight decay", "gd", (1.0, 1.0), gd)
+_penalised("gd, weight decay of the slope alone", "gd", (0.0, 1.0), gd)
+_penalised("momentum, weight decay", "momentum", (1.0, 1.0), lambda lr: heavy_ball(lr, 0.9))
+_penalised("adam, weight decay", "adam", (1.0, 1.0), lambda lr: adam(lr, 0.9, 0.999, eps=1e-8))
+
+
+@correct("adam, weight decay apart")
+def _(rng: Random) -> Made:
+    w = world(rng)
+    lr, decay = step_rate(rng, w), float(rng.choice([0.01, 0.1]))
+    step, theta = adam(lr, 0.9, 0.999, eps=1e-8), w.start
+    path = [theta]
+    for t in range(w.steps):
+        theta = theta * (1 - lr * decay) - step(slope(w, theta), t)
+        path.append(theta)
+    return deliver(w, np.array(path).T, "adam", lr=lr, weight_decay=decay)
+
+
 def _scheduled(name: str, rule: str, make: Callable[[Random], tuple[Step, dict[str, Any]]]) -> None:
     @correct(name)
     def _(rng: Random) -> Made:

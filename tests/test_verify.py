@@ -210,6 +210,32 @@ def test_a_first_step_that_climbs_by_another_amount_is_no_rmsprop() -> None:
     assert match.verdict != "matches"
 
 
+@pytest.mark.parametrize(
+    ("weights", "name", "value", "note"),
+    [
+        ([0.4, 0.4], "weight_decay", 0.4, "verify.weight-decay"),
+        ([0.4, 0.4], "l2", 0.2, "verify.weight-decay"),
+        ([0.0, 0.4], "lam", 0.4, "verify.weight-decay-slopes"),
+    ],
+    ids=["half the squares", "the squares", "of the slope alone"],
+)
+def test_descent_on_a_loss_with_a_stated_penalty_matches_and_says_so(
+    weights: list[float], name: str, value: float, note: str
+) -> None:
+    theta = [START]
+    for _ in range(200):
+        g = line_fit.gradient(theta[-1]) / len(X) + np.array(weights) * theta[-1]
+        theta.append(theta[-1] - 1e-6 * g)
+    series = notebook(np.array(theta).T)
+    stated: dict[str, Any] = {name: value}
+
+    match, unstated = only(series, said(lr=1e-6, **stated)), only(series, said(lr=1e-6))
+
+    assert (match.verdict, match.rule, [each.id for each in match.notes]) == ("matches", "gd", [note])
+    assert match.hyperparameters == {"lr": 1e-6, "weight_decay": value}
+    assert unstated.verdict == "unexplained"
+
+
 @settings(max_examples=examples(30))
 @given(honest_runs)
 def test_a_correct_run_is_never_said_to_differ_nor_left_unexplained(run: tuple[str, np.random.Generator]) -> None:

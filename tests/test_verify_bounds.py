@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import battery, seeds
 
 from grader.model import Declared, Names, Series
-from grader.verify import bounds, effects, identify, pair, rules, said
+from grader.verify import bounds, effects, identify, pair, rules, said, sources
 
 
 @given(seeds)
@@ -25,6 +25,31 @@ def test_any_order_of_summation_stays_within_the_bound_of_the_gradient(rng: np.r
     for state, g, error in zip(theta.T, ours.g.T, ours.error.T, strict=True):
         theirs = battery.slope_in_a_loop(w._replace(x=w.x[order], y=w.y[order]), state)
         assert np.all(np.abs(theirs - g) <= error)
+
+
+@given(seeds, st.floats(1e-4, 10.0))
+def test_a_penalty_stays_within_the_bound_of_the_gradient(rng: np.random.Generator, weight: float) -> None:
+    w = battery.world(rng)
+    theta = w.start[:, None] + rng.normal(0, w.scale, (2, 20))
+    history = bounds.steps(np.concatenate([theta, theta[:, -1:]], axis=1), bounds.DOUBLE)
+
+    ours = sources.with_penalty(bounds.line(w.x, w.y), history, np.array([weight, 0.0]))
+
+    for state, g, error in zip(theta.T, ours.g.T, ours.error.T, strict=True):
+        theirs = battery.slope_in_a_loop(w, state) + weight * np.array([1.0, 0.0]) * state
+        assert np.all(np.abs(theirs - g) <= error)
+
+
+@given(seeds, st.floats(1e-5, 0.3))
+def test_steps_beside_a_decay_of_the_parameters_are_found_again(rng: np.random.Generator, share: float) -> None:
+    steps = rng.normal(size=(2, 40))
+    path = [rng.normal(0, 10, 2)]
+    for step in steps.T:
+        path.append(path[-1] * (1 - share) - step)
+
+    found = sources.undecayed(bounds.steps(np.array(path).T, bounds.DOUBLE), share)
+
+    assert np.all(np.abs(found.d + steps) <= found.room)
 
 
 @given(seeds)

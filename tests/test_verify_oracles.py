@@ -52,6 +52,18 @@ TORCH: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
             ("Adam", {"lr": 0.1}, "adam"),
         )
     ),
+    *(
+        (name, {**keywords, "weight_decay": 0.1}, rule, {"weight_decay": 0.1, **declared})
+        for name, keywords, rule, declared in (
+            ("SGD", {"lr": 1e-7}, "gd", {}),
+            ("SGD", {"lr": 1e-7, "momentum": 0.9}, "momentum", {"momentum": 0.9}),
+            ("SGD", {"lr": 1e-7, "momentum": 0.9, "nesterov": True}, "nesterov", {"momentum": 0.9}),
+            ("Adagrad", {"lr": 1.0}, "adagrad", {}),
+            ("RMSprop", {"lr": 0.1, "momentum": 0.9}, "rmsprop", {"momentum": 0.9}),
+            ("Adam", {"lr": 0.1}, "adam", {}),
+            ("AdamW", {"lr": 0.1}, "adam", {}),
+        )
+    ),
     ("RMSprop", {"lr": 0.1}, "rmsprop", {"alpha": 0.99}),
     ("RMSprop", {"lr": 0.1, "alpha": 0.9, "eps": 1e-6}, "rmsprop", {"alpha": 0.9, "eps": 1e-6}),
     ("RMSprop", {"lr": 0.01, "alpha": 0.9, "momentum": 0.9}, "rmsprop", {"alpha": 0.9, "momentum": 0.9, "eps": 1e-8}),
@@ -98,6 +110,7 @@ OPTAX: list[tuple[str, dict[str, Any], str, dict[str, float]]] = [
     ("adam", {"lr": 0.1, "nesterov": True}, "adam", {}),
     ("adam", {"lr": 0.1, "b1": 0.8, "b2": 0.99, "nesterov": True}, "adam", {"b1": 0.8, "b2": 0.99}),
     ("amsgrad", {"lr": 0.1}, "adam", {}),
+    ("adamw", {"lr": 0.1, "weight_decay": 0.01}, "adam", {"weight_decay": 0.01}),
     ("sgd", {"lr": 1e-7, "schedule": SCHEDULE}, "gd", {}),
     ("sgd", {"lr": 1e-7, "momentum": 0.9, "schedule": SCHEDULE}, "momentum", {"momentum": 0.9}),
     ("adagrad", {"lr": 1.0, "schedule": SCHEDULE}, "adagrad", {}),

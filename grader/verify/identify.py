@@ -114,6 +114,7 @@ def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> l
 
     `gradient` is the one of all samples, which says what steps can be known at all.
     """
+    history = source.steps(history)
     short = bounds.prefix(history, PREFIX)
     g = source.gradient(short) if bounds.informative(short) >= FEWEST else None
     if g is None or not np.all(np.isfinite(g.g)):
@@ -132,6 +133,8 @@ def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> l
     judged = _judge(history, whole, found, said, source.size)
     if source.rate is not None:
         judged = [fit for fit in judged if abs(fit.rates[0].value - source.rate) <= SAME_RATE * source.rate]
+    if source.apart is not None:
+        judged = [fit for fit in judged if fit.rates[0].stated == source.apart]
     return [fit for fit in judged if is_sharp(history, fit.form.direction(whole), fit.lr, gradient)]
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from grader.model import Declared, Floats, Message, Names, RunVerdict, Scalar, Series
     from grader.verify.bounds import Data, Gradient, Steps
     from grader.verify.pair import Path, Samples
+    from grader.verify.sources import Source
 
 MOST_STEPS = 1_000_000
 MOST_RUNS = 200  # of a notebook that are judged at all
@@ -308,13 +309,18 @@ def _followed_otherwise(views: Sequence[View], stated: Said) -> Ruling | None:
         for source in sources(view.problem, view.history, stated):
             fits = follows(view.history, view.gradient, source, stated)
             if fits:
-                return _fitted(view._replace(notes=(*view.notes, source.note)), _called(fits, source.rule), stated)
+                return _fitted(view._replace(notes=(*view.notes, source.note)), _called(fits, source), stated)
     return None
 
 
-def _called(fits: Sequence[Fit], rule: str) -> list[Fit]:
-    """Plain descent by the name that its gradient gives it."""
-    return [fit._replace(form=fit.form._replace(rule=rule)) if fit.form.rule == "gd" else fit for fit in fits]
+def _called(fits: Sequence[Fit], source: Source) -> list[Fit]:
+    """Plain descent by the name that its gradient gives it, and the weight decay beside the rule's own numbers."""
+    more = {"weight_decay": source.weight_decay} if source.weight_decay else {}
+    forms = [fit.form._replace(hyper=fit.form.hyper | more) for fit in fits]
+    return [
+        fit._replace(form=form._replace(rule=source.rule) if form.rule == "gd" else form)
+        for fit, form in zip(fits, forms, strict=True)
+    ]
 
 
 def _mistaken_at_its_rate(found: Ruling, stated: Said) -> Ruling | None:

@@ -27,6 +27,7 @@ _DECAY = re.compile(
     rf"(?!{_FADING}|(.*_)?weight_?decay)(.*_)?(momentum|mom|mu|m|beta_?\d?|b_?[12]|gamma|rho|r|decay\w*|alpha|lambda|lambd|lam|l|v|nu|"
     r"friction|discount|damp\w*)(_.*)?"
 )
+_WEIGHT_DECAY = re.compile(r"(.*_)?(weight_?decay|wd|l2|reg|regular\w*|ridge|penalty|lambda|lambd|lam)(_.*)?")
 _RATE_DECAY = re.compile(rf"{_FADING}|decay(_rate)?")
 _EPSILON_ROOT = re.compile(r"(.*_)?eps\w*_?(root|sqrt|inside)")
 _ACCUMULATOR = re.compile(r"(.*_)?init\w*_(acc\w*|scale|squares?|cache|s|v)(_.*)?")
@@ -41,7 +42,7 @@ class Said(NamedTuple):
     `own_rates` and `own_decays` are those that the cell itself calls so: only they can contradict the run.
     `sure_rates` are the own rates whose names leave no doubt.
     `accumulators` are what sums and means of squares may begin from, `rate_decays` by what a rate may fall,
-    `root_epsilons` what stands under a root for certain.
+    `root_epsilons` what stands under a root for certain, `weight_decays` what may weigh a penalty.
     `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
@@ -58,6 +59,7 @@ class Said(NamedTuple):
     accumulators: tuple[float, ...] = ()
     rate_decays: tuple[float, ...] = ()
     root_epsilons: tuple[float, ...] = ()
+    weight_decays: tuple[float, ...] = ()
 
     @property
     def own_words(self) -> frozenset[str]:
@@ -102,6 +104,7 @@ def said(declared: Sequence[Declared], cell: int) -> Said:
         numbers=tuple(known),
         own_numbers=tuple(stated),
         accumulators=_chosen(known, _ACCUMULATOR, lambda v: v > 0),
+        weight_decays=_chosen(known, _WEIGHT_DECAY, lambda v: v > 0),
         root_epsilons=_chosen(known, _EPSILON_ROOT, lambda v: v > 0),
         rate_decays=_chosen(known, _RATE_DECAY, lambda v: v > 0),
     )

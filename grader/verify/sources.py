@@ -1,4 +1,4 @@
-"""Other ways to take a gradient that are right: one sample or one batch a step, or many steps between two records.
+"""Other ways to take a gradient that are right: one sample or one batch a step, many steps between records, a penalty.
 
 Each gives a gradient history that takes the place of the full one; the rules stay the same.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from grader.model import message
-from grader.verify import bounds
+from grader.verify import bounds, rules
 from grader.verify.bounds import Data, Gradient, Steps
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Source(NamedTuple):
     """A way to take the gradients of some steps, with what is said of it, and what plain descent along it is called.
 
     `size` is how many samples a mean would be taken over; `plain` sources are for descent without memory only.
-    `rate` is the one, for the sum of squares, at which the steps between two records were computed.
+    `rate` is the one, for the sum of squares, at which the steps between two records were computed. A `weight_decay`
+    enters the gradient, or at the rate `apart` the parameters themselves.
     """
 
     gradient: Callable[[Steps], Gradient | None]
@@ -43,10 +44,18 @@ class Source(NamedTuple):
     plain: bool
     rule: str = "sgd"
     rate: float | None = None
+    weight_decay: float = 0.0
+    apart: float | None = None
+
+    def steps(self, history: Steps) -> Steps:
+        """The steps along the gradient alone."""
+        return history if self.apart is None else undecayed(history, self.apart * self.weight_decay)
 
 
 def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
-    """The ways to try, the commonest first."""
+    """The ways to try, the commonest first; what the notebook names goes before."""
+    for decay in said.weight_decays[:2]:
+        yield from _penalised(problem, decay, said)
     for size in _batches(problem, said):
         name = "verify.sample-order" if size == 1 else "verify.batch-order"
         yield Source(partial(in_batches, problem, size=size), message(name, size=size), size, plain=False)
@@ -67,6 +76,41 @@ def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
                 leap = partial(many_steps, problem, rate=at, stride=stride)
                 note = message("verify.every-kth", stride=stride)
                 yield Source(leap, note, problem.size, plain=True, rule="gd", rate=at)
+
+
+def _penalised(problem: Data, decay: float, said: Said) -> Iterator[Source]:
+    """The gradient with a penalty, of all parameters or without the intercept's; and AdamW's, apart from the gradient.
+
+    The penalty λ|θ|² or half of it stands beside a loss in any scale.
+    """
+    slopes = np.ptp(problem.phi, axis=0) > 0
+    weights = dict.fromkeys(
+        decay * part / scale for part in (1.0, 2.0) for scale in rules.scales(problem.size).values()
+    )
+    for weight in weights:
+        for of, name in ((np.ones_like(slopes), "verify.weight-decay"), (slopes, "verify.weight-decay-slopes")):
+            if name == "verify.weight-decay" or not np.all(slopes):
+                taken = partial(with_penalty, problem, weights=weight * of)
+                yield Source(
+                    taken, message(name, value=decay), problem.size, plain=False, rule="gd", weight_decay=decay
+                )
+    for rate in said.rates[:2]:
+        note = message("verify.weight-decay-apart", value=decay)
+        taken = partial(with_penalty, problem, weights=np.zeros(len(slopes)))
+        yield Source(taken, note, problem.size, plain=False, rule="gd", weight_decay=decay, apart=rate)
+
+
+def with_penalty(problem: Data, history: Steps, weights: Floats) -> Gradient:
+    """The gradient of a loss that punishes large parameters, each with its weight: the parabola has grown steeper."""
+    steeper = problem._replace(A=problem.A + np.diag(weights), size_A=problem.size_A + np.diag(weights))
+    return bounds.gradient(steeper, history.theta[:, :-1], history.u)
+
+
+def undecayed(history: Steps, share: float) -> Steps:
+    """The steps without the share by which each state has shrunk; that factor and its product round as well."""
+    theta = history.theta[:, :-1]
+    room = history.room + 3.0 * history.u * (1.0 + share) * np.abs(theta)
+    return history._replace(d=history.d + share * theta, room=room)
 
 
 def _batches(problem: Data, said: Said) -> tuple[int, ...]:
