@@ -12,10 +12,10 @@ from grader.model import message
 from grader.verify import bounds, rules
 from grader.verify.case import FOLLOWED, PREFIX, Diagnosis, meant_fit, plain_forms, told
 from grader.verify.identify import PREFIX as SCREENED
-from grader.verify.identify import Fit, Rate, first, open_shared_eps
+from grader.verify.identify import Fit, factors, first, name_rate, open_shared_eps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from grader.model import Floats
     from grader.verify.bounds import Gradient, Steps
@@ -28,15 +28,17 @@ MOST_LEVELS = 100
 def scheduled(case: Case) -> Diagnosis | None:
     """Every step goes along the rule's direction, with a rate that falls by a known law."""
     for form, rates in _rates_by_step(case):
-        value = (rates.low + rates.high) / 2
-        fit = Fit(form, (Rate(float(value[0]), float(value[0]), None, declared=False),), 0.0, None)
+        between = factors(form, case.problem.size)
+        begun, ended = (name_rate(rates.low[k], rates.high[k], between, case.said) for k in (0, -1))
+        fit = Fit(form, (begun,), rates.worst, None)
         falls = rates.high[-1] < rates.low[0]
         law = next((name for name, law in LAWS.items() if falls and rates.keeps(law)), None)
         if law is None and np.max(rates.low) > np.min(rates.high):
             law = next((name for name, clock in _clocks(case) if rates.timed(clock).keeps(LAWS["linear"])), None)
         law = law or ("steps" if 1 < _levels(rates) <= MOST_LEVELS else None)
         if law:
-            note = message("verify.rate-schedule", law=law, first=float(value[0]), last=float(value[-1]))
+            last = ended.value * begun.stated / begun.value  # in the scale in which the first one is stated
+            note = message("verify.rate-schedule", law=law, first=begun.stated, last=last)
             return Diagnosis("matches", note, (fit,))
     return None
 
@@ -60,11 +62,21 @@ def _rates_by_step(case: Case) -> Iterator[tuple[Form, _Rates]]:
         return
     for form in _forms(case):
         for history, moved in _rate_outside_or_inside(case.history, form):
-            for tried in _with_and_without_eps(history, moved, case):
-                rates = _along(history, case.gradient, tried)
-                if rates is not None:
-                    yield _with_eps_of(form, tried), rates
-                    break
+            best = _closest(history, _with_and_without_eps(history, moved, case), case.gradient)
+            if best is not None:
+                yield _with_eps_of(form, best[0]), best[1]
+
+
+def _closest(history: Steps, tried: Iterable[Form], gradient: Gradient) -> tuple[Form, _Rates] | None:
+    """The first form that every step goes along within one bound, else the one that comes closest."""
+    best: tuple[Form, _Rates] | None = None
+    for form in tried:
+        rates = _along(history, gradient, form)
+        if rates is not None and (best is None or rates.worst < best[1].worst):
+            best = form, rates
+            if rates.worst <= bounds.MATCHES:
+                break
+    return best
 
 
 def _with_eps_of(form: Form, tried: Form) -> Form:
@@ -115,11 +127,12 @@ def _rate_outside_or_inside(history: Steps, form: Form) -> Iterator[tuple[Steps,
 
 
 class _Rates(NamedTuple):
-    """The steps that tell their rate, with its lower and upper end."""
+    """The steps that tell their rate, with its lower and upper end, and how far the steps are from the middle one."""
 
     step: Floats
     low: Floats
     high: Floats
+    worst: float
 
     def timed(self, clock: Callable[[Floats], Floats]) -> _Rates:
         """The same rates by another clock than the count of steps."""
@@ -155,7 +168,10 @@ def _rate_by_step(history: Steps, direction: bounds.Direction) -> _Rates | None:
         return None
     if np.any(low[np.isfinite(low)] > 10.0 * np.max(high[known])):  # a jump where the gradient says nothing
         return None
-    return _Rates(np.flatnonzero(known).astype(np.float64), low[known], high[known])
+    low, high = low[known], high[known]
+    told = history._replace(d=history.d[:, known], room=history.room[:, known])
+    off = bounds.residual(told, bounds.Direction(direction.D[:, known], direction.error[:, known]), (low + high) / 2)
+    return _Rates(np.flatnonzero(known).astype(np.float64), low, high, float(off.max()))
 
 
 LAWS: dict[str, Callable[[Floats], Floats]] = {
