@@ -119,23 +119,37 @@ def follows(history: Steps, gradient: Gradient, source: Source, said: Said) -> l
     g = source.gradient(short) if bounds.informative(short) >= FEWEST else None
     if g is None or not np.all(np.isfinite(g.g)):
         return []
-    tried = (form for form in forms(said, source.size) if not source.plain or form.rule == "gd")
-    found = [fit for fit in screen(short, g, tried, said, source.size) if len(fit.rates) == 1]
-    if not found and not source.plain:
-        rooted_ones = (form for form in forms(said, source.size) if not form.linear)
-        near = (form for form in rooted_ones if said.epsilons or source.size == 1
-                or comes_near(short, form.direction(g)))  # fmt: skip
-        opened = (each for form in near for each in open_eps(short, g, form, said, source.size))
-        found = [fit for fit in screen(short, g, opened, said, source.size) if len(fit.rates) == 1]
+    found = _along_source(short, g, source, said)
     whole = source.gradient(history) if found else None
     if whole is None or not np.all(np.isfinite(whole.g)):
         return []
     judged = _judge(history, whole, found, said, source.size)
     if source.rate is not None:
         judged = [fit for fit in judged if abs(fit.rates[0].value - source.rate) <= SAME_RATE * source.rate]
+    if source.weight_decay and said.rates:  # a small penalty in a wrong scale looks like another rate
+        judged = [fit for fit in judged if fit.declared]
     if source.apart is not None:
         judged = [fit for fit in judged if fit.rates[0].stated == source.apart]
     return [fit for fit in judged if is_sharp(history, fit.form.direction(whole), fit.lr, gradient)]
+
+
+def _along_source(history: Steps, gradient: Gradient, source: Source, said: Said) -> list[Fit]:
+    """The forms that one rate fits, with the eps that the run shows where none fits at a stated rate without."""
+    tried = [form for form in forms(said, source.size) if not source.plain or form.rule == "gd"]
+    found = _at_one_rate(screen(history, gradient, tried, said, source.size))
+    if source.plain or any(fit.declared or not said.rates for fit in found):
+        return found
+    near = [
+        form
+        for form in tried
+        if not form.linear and (said.epsilons or source.size == 1 or comes_near(history, form.direction(gradient)))
+    ]
+    opened = (each for form in near for each in open_eps(history, gradient, form, said, source.size))
+    return [*found, *_at_one_rate(screen(history, gradient, opened, said, source.size))]
+
+
+def _at_one_rate(fits: Iterable[Fit]) -> list[Fit]:
+    return [fit for fit in fits if len(fit.rates) == 1]
 
 
 def is_sharp(history: Steps, direction: Direction, lr: Floats, gradient: Gradient) -> bool:
