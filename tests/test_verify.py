@@ -138,7 +138,7 @@ def test_adagrad_whose_rate_falls_as_in_torch_matches(stated: dict[str, Any], ep
     match = only(theta, said(lr=0.1, **stated))
 
     assert (match.verdict, match.rule) == ("matches", "adagrad")
-    assert match.hyperparameters["lr"] == pytest.approx(0.1, rel=1e-9)
+    assert match.hyperparameters["lr"] == 0.1
     assert match.hyperparameters.get("lr_decay", 0.01) == 0.01
     assert [note.id for note in match.notes] == ([] if stated else ["verify.rate-schedule"])
 
@@ -164,6 +164,8 @@ def test_a_rate_that_falls_along_a_rule_with_eps_or_a_velocity_matches(
     match = only(series, said(lr=0.02, decay=0.9, momentum=0.5))
 
     assert (match.verdict, match.rule) == ("matches", rule.__name__)
+    assert match.max_residual is not None
+    assert 0 < match.max_residual <= 1
     assert [(note.id, note.parameters["law"]) for note in match.notes] == [("verify.rate-schedule", "1/sqrt(t)")]
 
 
@@ -208,6 +210,21 @@ def test_a_first_step_that_climbs_by_another_amount_is_no_rmsprop() -> None:
     match = only(notebook(theta), said(lr=0.5, rho=0.9))
 
     assert match.verdict != "matches"
+
+
+def test_amsgrad_whose_eps_is_added_to_the_uncorrected_root_matches() -> None:
+    """As Keras writes it."""
+
+    def step(g: Any, state: Any, *, lr: float) -> Any:
+        m, s, most, t = state or (0.0, 0.0, 0.0, 1)
+        m, s = 0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g**2
+        most = np.maximum(most, s)
+        rate = lr * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        return rate * m / (np.sqrt(most) + 1e-7), (m, s, most, t + 1)
+
+    match = only(standardised(step, lr=0.01), said(learning_rate=0.01, beta_1=0.9, beta_2=0.999))
+
+    assert (match.verdict, match.rule, match.convention["root"]) == ("matches", "adam", "largest")
 
 
 @pytest.mark.parametrize(

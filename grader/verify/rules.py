@@ -422,10 +422,12 @@ def rare_forms(said: Said, size: int) -> Iterator[Form]:
 
 
 def _rare_adams(beta1: float, beta2: float, said: Said, size: int) -> Iterator[Form]:
-    """Adam with its mean taken ahead, and with a stated eps under the root beside the one that is left open."""
+    """Adam with its mean taken ahead, Keras's AMSGrad, and a stated eps under the root beside the one that is open."""
     hyper = {"beta1": beta1, "beta2": beta2}
     ahead = Form("adam", hyper, {"mean": "ahead"}, partial(adam_ahead, beta1=beta1, beta2=beta2))
     yield ahead
+    largest = partial(adam, beta1=beta1, beta2=beta2, largest=True, eps_hat=True)
+    yield Form("adam", hyper, {"root": "largest", "eps": "hat"}, largest)
     stated = said.root_epsilons or (said.epsilons if len(said.epsilons) > 1 else ())
     for form, eps, (name, scale) in product((adams(beta1, beta2)[0], ahead), stated[:2], scales(size).items()):
         parts = partial(with_eps_under_root, parts=form.parts, eps=eps / scale**2)
