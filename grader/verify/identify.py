@@ -97,9 +97,11 @@ def _surest(fits: Sequence[Fit]) -> list[Fit]:
 
 
 def _screen_rare(history: Steps, gradient: Gradient, said: Said, size: int) -> Iterator[Fit]:
-    """The rare forms that some rate fits, with the eps that the run shows."""
+    """The rare forms that some rate fits, with the eps that the run shows where one is stated or it is small."""
     for form in rare_forms(said, size):
-        yield from screen(history, gradient, [form, *open_eps(history, gradient, form, said, size)], said, size)
+        yield from screen(history, gradient, [form], said, size)
+        if said.epsilons or comes_near(history, form.direction(gradient)):
+            yield from screen(history, gradient, open_eps(history, gradient, form, said, size), said, size)
 
 
 def identify_climbing(history: Steps, gradient: Gradient, said: Said, size: int) -> list[Fit]:
