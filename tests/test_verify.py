@@ -212,6 +212,14 @@ def test_a_first_step_that_climbs_by_another_amount_is_no_rmsprop() -> None:
     assert match.verdict != "matches"
 
 
+def test_adagrad_from_a_number_that_is_stated_nowhere_is_not_called_rmsprop() -> None:
+    """It once was, with a decay rate of 0.9999999999997."""
+    match = only(standardised(optimizers.adagrad, lr=0.1, start=0.5, eps=1e-10), said(lr=0.1))
+
+    assert match.rule != "rmsprop"
+    assert match.verdict != "differs"
+
+
 def test_amsgrad_whose_eps_is_added_to_the_uncorrected_root_matches() -> None:
     """As Keras writes it."""
 

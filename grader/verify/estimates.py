@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from grader.verify.case import Case
     from grader.verify.rules import Form
 
+NEARLY_ONE = 0.99999  # a mean of squares that forgets nothing is Adagrad's sum
+
 
 def estimated(case: Case) -> Diagnosis | None:
     """A decay rate that is stated nowhere, read off the run: it shows that the run is right, or is left to a person."""
@@ -26,7 +28,7 @@ def estimated(case: Case) -> Diagnosis | None:
     for name, decay in _decay_estimates(short, g):
         for value in dict.fromkeys((*(round(decay, digits) for digits in (1, 2, 3, 4)), decay)):
             above = value > 1 and (value != round(value, 4) or not coupled(case.problem))  # any two terms fit one mode
-            if not 0 < value < (2 if name == "momentum" else 1) or above:
+            if not 0 < value < (2 if name == "momentum" else NEARLY_ONE) or above:
                 continue
             for form, rates in agreeing(case, with_decay(name, value), several=False):
                 if rates[0].value > 0:
