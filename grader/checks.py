@@ -21,7 +21,6 @@ from grader.model import (
     Experiment,
     Fault,
     Finding,
-    LossMatch,
     Match,
     Message,
     Part,
@@ -176,7 +175,7 @@ def losses_match(case: Case) -> Finding:
         return _finding("losses-match", Verdict.REVIEW, what, where=_place(unknown), hint=advice)
     if recorded:
         return _finding(
-            "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=_plain_kind(recorded[0].loss))
+            "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=recorded[0].loss.kind or "")
         )
     if any(m.verdict == "matches" for m in case.evidence.matches):
         return _finding("losses-match", Verdict.PASS, message("losses.derived"))
@@ -393,11 +392,6 @@ def _run_details(matches: Sequence[Match]) -> tuple[Message, ...]:
     return tuple(details)
 
 
-SLIPS = {"-": "sign", "cumulative": "cumulative", "square-of": "square-of-sum", "sum-of": "no-square",
-         "mean-of": "no-square", "last": "sample", "first": "sample", "half-last": "sample",
-         "half-first": "sample"}  # fmt: skip
-
-
 def _only_drawn_of_a_wrong_run(match: Match) -> bool:
     """Whether a loss was not recorded but drawn from parameters that are wrong: those were judged already."""
     return (
@@ -405,35 +399,25 @@ def _only_drawn_of_a_wrong_run(match: Match) -> bool:
     )
 
 
-def _plain_kind(loss: LossMatch) -> str:
-    """Which loss it is, without how it was rounded, averaged or thinned."""
-    return (loss.kind or "").partition(", ")[0]
-
-
-def _slip(loss: LossMatch) -> str | None:
-    """The known mistake that a loss shows, if it is one."""
-    return next((slip for start, slip in SLIPS.items() if (loss.kind or "").startswith(start)), None)
-
-
 def _wrong_loss(match: Match) -> tuple[Message, Message]:
     """What a loss is that is the wrong one, and what to do about it."""
-    slip, name = _slip(match.loss), match.loss.name or ""
-    if slip:
-        return message(f"losses.differ-{slip}", cell=match.cell, name=name), message(f"losses.hint-{slip}")
-    hint = message("losses.hint-edited" if match.loss.first_divergence else "losses.hint")
-    return message("losses.differ", cell=match.cell, name=name), hint
+    loss = match.loss
+    if loss.mistake:
+        what = message(f"losses.differ-{loss.mistake}", cell=match.cell, name=loss.name or "")
+        return what, message(f"losses.hint-{loss.mistake}")
+    hint = message("losses.hint-edited" if loss.first_divergence else "losses.hint")
+    return message("losses.differ", cell=match.cell, name=loss.name or ""), hint
 
 
 def _unknown_loss(match: Match) -> Message:
     """What can be said of a loss that a person has to look at."""
-    slip, name = _slip(match.loss), match.loss.name or ""
-    factor, _, kind = (match.loss.kind or "").partition(" × ")
-    of, _, data = (match.loss.kind or "").rpartition(", on ")
-    if of:
-        return message("losses.other-data", cell=match.cell, name=name, kind=_plain_kind(match.loss), data=data)
-    if kind:
-        return message("losses.multiple", cell=match.cell, name=name, factor=float(factor), kind=kind)
-    return message(f"losses.perhaps-{slip}" if slip else "losses.unexplained", cell=match.cell, name=name)
+    loss, name, kind = match.loss, match.loss.name or "", match.loss.kind or ""
+    if loss.data:
+        return message("losses.other-data", cell=match.cell, name=name, kind=kind, data=loss.data)
+    if loss.factor:
+        return message("losses.multiple", cell=match.cell, name=name, kind=kind, factor=loss.factor)
+    what = f"losses.perhaps-{loss.mistake}" if loss.mistake else "losses.unexplained"
+    return message(what, cell=match.cell, name=name)
 
 
 def _loss_details(matches: Sequence[Match]) -> tuple[Message, ...]:

@@ -265,15 +265,24 @@ class Curve(Record, frozen=True, kw_only=True):
     surface: Surface | None = None
 
 
+LossMistake = Literal["sign", "cumulative", "square-of-sum", "no-square", "sample"]
+
+
 class LossMatch(Record, frozen=True, kw_only=True):
     """A recorded loss history against the loss derived from the parameters.
 
     It differs where it is a loss of the wrong kind or most of it is one loss and the rest is not; a loss that agrees
-    with none (a penalty, another data set, or made up) is unexplained: a person looks.
+    with none (a penalty, another data set, or made up) is unexplained: a person looks. `manner` says how it was
+    recorded (rounded, averaged), `mistake` what makes it the wrong loss, `factor` by what it is a multiple of its kind,
+    `data` the names of what it is of where the run was trained on others.
     """
 
     name: str | None = None
     kind: str | None = None
+    manner: str = ""
+    mistake: LossMistake | None = None
+    factor: float | None = None
+    data: str | None = None
     verdict: Literal["matches", "differs", "unexplained", "absent"] = "absent"
     at: Literal["before", "after"] | None = None
     max_residual: float | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +19,7 @@ from grader.model import (
     Fault,
     Isolation,
     LossMatch,
+    LossMistake,
     Match,
     Notebook,
     Problem,
@@ -220,22 +223,14 @@ def test_losses_that_match_pass_and_those_that_differ_cost_their_share() -> None
     assert judge("losses-match", _case(bad)).verdict is Verdict.FAIL
 
 
-@pytest.mark.parametrize(
-    ("kind", "slip"),
-    [
-        ("-mse", "sign"),
-        ("cumulative-sse", "cumulative"),
-        ("square-of-sum/n", "square-of-sum"),
-        ("mean-of-errors", "no-square"),
-        ("half-last-sample", "sample"),
-    ],
-)
-def test_a_known_mistake_in_a_loss_is_called_by_its_name(kind: str, slip: str) -> None:
-    wrong = judge("losses-match", _case(_match(loss=LossMatch(name="loss", kind=kind, verdict="differs"))))
-    asked = judge("losses-match", _case(_match(loss=LossMatch(name="loss", kind=kind, verdict="unexplained"))))
+@pytest.mark.parametrize("mistake", get_args(LossMistake))
+def test_a_known_mistake_in_a_loss_is_called_by_its_name(mistake: LossMistake) -> None:
+    loss = LossMatch(name="loss", kind="mse", mistake=mistake, verdict="differs")
+    wrong = judge("losses-match", _case(_match(loss=loss)))
+    asked = judge("losses-match", _case(_match(loss=replace(loss, verdict="unexplained"))))
 
-    assert (wrong.message.id, wrong.hint and wrong.hint.id) == (f"losses.differ-{slip}", f"losses.hint-{slip}")
-    assert (asked.verdict, asked.message.id) == (Verdict.REVIEW, f"losses.perhaps-{slip}")
+    assert (wrong.message.id, wrong.hint and wrong.hint.id) == (f"losses.differ-{mistake}", f"losses.hint-{mistake}")
+    assert (asked.verdict, asked.message.id) == (Verdict.REVIEW, f"losses.perhaps-{mistake}")
 
 
 def test_a_loss_that_is_only_drawn_of_wrong_parameters_earns_nothing_twice() -> None:
@@ -246,7 +241,7 @@ def test_a_loss_that_is_only_drawn_of_wrong_parameters_earns_nothing_twice() -> 
 
 
 def test_a_constant_times_a_known_loss_is_asked_about_with_its_factor() -> None:
-    odd = _match(loss=LossMatch(name="loss", kind="0.37 × sse", verdict="unexplained"))
+    odd = _match(loss=LossMatch(name="loss", kind="sse", factor=0.37, verdict="unexplained"))
 
     finding = judge("losses-match", _case(odd))
 
@@ -255,7 +250,7 @@ def test_a_constant_times_a_known_loss_is_asked_about_with_its_factor() -> None:
 
 
 def test_a_loss_on_other_data_is_asked_about_by_their_names() -> None:
-    other = _match(loss=LossMatch(name="loss", kind="mse, rounded, on x_all, y_all", verdict="unexplained"))
+    other = _match(loss=LossMatch(name="loss", kind="mse", data="x_all, y_all", verdict="unexplained"))
 
     finding = judge("losses-match", _case(other))
 

@@ -90,7 +90,7 @@ def test_a_right_loss_matches_in_whatever_form_it_is_kept(record: Callable[[Any]
 
     found = judged(theta, named(record(of(theta))))
 
-    assert (found.verdict, found.kind) == ("matches", kind)
+    assert (found.verdict, ", ".join(filter(None, (found.kind, found.manner)))) == ("matches", kind)
 
 
 @pytest.mark.parametrize(
@@ -223,20 +223,22 @@ def test_what_a_pass_adds_up_of_its_samples_is_a_right_loss(size: int, whole: Ca
 
 
 @pytest.mark.parametrize(
-    ("wrong", "kind"),
+    ("wrong", "mistake", "kind"),
     [
-        (lambda errors: errors[0] ** 2, "first-sample"),
-        (lambda errors: errors[-1] ** 2 / 10, "last-sample/n"),
-        (lambda errors: errors.mean(axis=0) ** 2, "square-of-mean"),
-        (lambda errors: -errors.sum(axis=0), "sum-of-errors"),
+        (lambda errors: errors[0] ** 2, "sample", "first-sample"),
+        (lambda errors: errors[-1] ** 2 / 10, "sample", "last-sample/n"),
+        (lambda errors: errors.mean(axis=0) ** 2, "square-of-sum", "square-of-mean"),
+        (lambda errors: -errors.sum(axis=0), "no-square", "sum-of-errors"),
+        (lambda errors: -np.sum(errors**2, axis=0), "sign", "-sse"),
+        (lambda errors: np.cumsum(np.sum(errors**2, axis=0)), "cumulative", "cumulative-sse"),
     ],
 )
-def test_a_known_mistake_in_a_loss_differs_by_its_name(wrong: Callable[[Any], Any], kind: str) -> None:
+def test_a_known_mistake_in_a_loss_differs_by_its_name(wrong: Callable[[Any], Any], mistake: str, kind: str) -> None:
     theta = descent()
 
     found = judged(theta, named(wrong(line_fit.errors(theta)[:, 1:])))
 
-    assert (found.verdict, found.kind) == ("differs", kind)
+    assert (found.verdict, found.mistake, found.kind) == ("differs", mistake, kind)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,7 @@ def test_a_constant_times_the_loss_is_told_to_a_person() -> None:
 
     found = judged(theta, named(3.7 * of(theta)[1:]))
 
-    assert (found.verdict, found.kind) == ("unexplained", "0.37 × sse")
+    assert (found.verdict, found.factor, found.kind) == ("unexplained", 0.37, "sse")
 
 
 def test_a_curve_under_any_name_counts_only_where_it_is_the_loss() -> None:
@@ -366,7 +368,7 @@ def test_a_loss_on_other_data_is_right_where_both_names_say_so(name: str, data: 
 
     found = judged(theta, named(losses, name), *held)
 
-    assert (found.verdict, found.kind) == (verdict, f"mse, on x_{data}, y_{data}")
+    assert (found.verdict, found.kind, found.data) == (verdict, "mse", f"x_{data}, y_{data}")
 
 
 def several(*runs: Any) -> list[LossMatch]:

@@ -99,7 +99,14 @@ def _run(match: Match, language: Language) -> dict[str, Any]:
 
 
 def _loss(loss: LossMatch) -> dict[str, Any]:
-    return {"name": loss.name, "kind": loss.kind, "verdict": loss.verdict, "at": loss.at}
+    return {
+        "name": loss.name,
+        "kind": loss.kind,
+        "manner": loss.manner or None,
+        "mistake": loss.mistake,
+        "verdict": loss.verdict,
+        "at": loss.at,
+    }
 
 
 def _experiment(experiment: Experiment) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from grader.model import Floats
+    from grader.model import Floats, LossMistake
     from grader.verify.bounds import Data
     from grader.verify.said import Said
 
@@ -34,8 +34,8 @@ MOST_PRODUCTS = 20_000_000  # of such a window and the steps
 class Derived(NamedTuple):
     """A loss at every state, or at every step if `at` says on which side of it, with the bound on its rounding.
 
-    `states` counts them over the whole run, of which `value` may hold the beginning only. A `wrong` one is what a known
-    mistake makes of a loss.
+    `states` counts them over the whole run, of which `value` may hold the beginning only. One with a `mistake`
+    is what that makes of a loss.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Derived(NamedTuple):
     scales: dict[str, float]
     states: int
     at: At | None = None
-    wrong: bool = False
+    mistake: LossMistake | None = None
 
 
 class Misfit(NamedTuple):
@@ -101,13 +101,14 @@ def full(errors: Misfit) -> Iterator[Derived]:
     each, bound = errors.square
     for name, row in (("last", -1), ("first", 0)):
         scales = {f"{name}-sample": 1.0, f"half-{name}-sample": 0.5, f"{name}-sample/n": 1 / n}
-        yield Derived("sample", each[row], bound[row], scales, states, wrong=True)
+        yield Derived("sample", each[row], bound[row], scales, states, mistake="sample")
     total = np.sum(errors.value, axis=0)
     yield Derived("square-of-sum", total**2, (2 * np.abs(total) + doubt) * doubt,
                   {"square-of-sum": 1.0, "square-of-sum/n": 1 / n, "square-of-mean": n**-2}, states,
-                  wrong=True)  # fmt: skip
-    yield Derived("cumulative", square.value, square.error, square.scales, states, wrong=True)
-    yield Derived("no-square", total, doubt, {"sum-of-errors": 1.0, "mean-of-errors": 1 / n}, states, wrong=True)
+                  mistake="square-of-sum")  # fmt: skip
+    yield Derived("cumulative", square.value, square.error, square.scales, states, mistake="cumulative")
+    yield Derived("no-square", total, doubt, {"sum-of-errors": 1.0, "mean-of-errors": 1 / n}, states,
+                  mistake="no-square")  # fmt: skip
 
 
 # -- of a part of the samples ----------------------------------------------------------------------

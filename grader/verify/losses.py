@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from grader.model import Floats, Match
+    from grader.model import Floats, LossMistake, Match
     from grader.verify.bounds import Data
     from grader.verify.derived import At
     from grader.verify.pair import Recorded
@@ -165,7 +165,7 @@ def _recognised(column: Recorded, run: Run) -> LossMatch | None:
     if len(column.values) < FEWEST:
         return None
     readings = [each for each in meant(column.values, run.states) if not np.any(each.room)]
-    found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.wrong))
+    found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.mistake))
     found = found or _elsewhere(column, readings[0], run)
     return found if found is not None and found.verdict == "matches" else None
 
@@ -206,13 +206,19 @@ def _any(column: Recorded, readings: Iterable[Reading], run: Run, losses: Look) 
 
 def _told(column: Recorded, found: Found, reading: Reading) -> LossMatch:
     """A loss of the wrong kind or sign differs, unless its name says that it is no usual one."""
-    wrong = found.loss.wrong or found.kind.startswith("-")
-    verdict: Literal["matches", "differs", "unexplained"] = "differs" if wrong else "matches"
-    if wrong and _says_so(column.name, found):
+    mistake: LossMistake | None = found.loss.mistake or ("sign" if found.kind.startswith("-") else None)
+    verdict: Literal["matches", "differs", "unexplained"] = "differs" if mistake else "matches"
+    if mistake and _says_so(column.name, found):
         verdict = "unexplained"
-    kind = f"cumulative-{found.kind}" if found.loss.kind == "cumulative" else found.kind
+    kind, _, averaged = found.kind.partition(", ")
     return LossMatch(
-        name=column.name, kind=kind + reading.manner, verdict=verdict, at=found.at, max_residual=found.worst
+        name=column.name,
+        kind=f"cumulative-{kind}" if mistake == "cumulative" else kind,
+        manner=", ".join(filter(None, (averaged, reading.manner.removeprefix(", ")))),
+        mistake=mistake,
+        verdict=verdict,
+        at=found.at,
+        max_residual=found.worst,
     )
 
 
@@ -326,13 +332,13 @@ def _compared(reading: Reading, loss: Derived, where: NDArray[np.intp]) -> list[
 def _of_others(column: Recorded, readings: Sequence[Reading], others: Sequence[tuple[str, Run]]) -> LossMatch | None:
     """A right loss on data that the run was not trained on: right if both names say so, else it is asked about."""
     for name, run in others:
-        found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.wrong))
+        found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.mistake))
         if found is not None and found.verdict == "matches":
             meant = bool(set(tokens(column.name)) & HELD_OUT) and any(
                 set(tokens(of)) & HELD_OUT for of in name.split(", ")
             )
             verdict: Literal["matches", "unexplained"] = "matches" if meant else "unexplained"
-            return msgspec.structs.replace(found, kind=f"{found.kind}, on {name}", verdict=verdict)
+            return msgspec.structs.replace(found, data=name, verdict=verdict)
     return None
 
 
@@ -343,7 +349,7 @@ def _elsewhere(column: Recorded, reading: Reading, run: Run) -> LossMatch | None
     """A right loss that was recorded from a later state on, or every so many steps: where its entries say."""
     if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
         return None
-    for loss in (loss for loss in run.full(unit(reading)) if not loss.wrong):
+    for loss in (loss for loss in run.full(unit(reading)) if not loss.mistake):
         for scale in loss.scales.values():
             for where in _found(reading, loss, scale):
                 value, error, known = _taken(loss, where, reading.u)
@@ -394,9 +400,12 @@ def _scaled(column: Recorded, reading: Reading, run: Run) -> LossMatch | None:
             )
         if scale > 0 and worst <= bounds.ROUNDING:
             name = next((name for name, known in shares.items() if abs(scale - known) <= 1e-9 * known), None)
-            kind = name or f"{scale:.6g} × sse"
             return LossMatch(
-                name=column.name, kind=kind, verdict="matches" if name else "unexplained", max_residual=worst
+                name=column.name,
+                kind=name or "sse",
+                factor=None if name else float(f"{scale:.6g}"),
+                verdict="matches" if name else "unexplained",
+                max_residual=worst,
             )
     return None
 
