@@ -244,19 +244,28 @@ def _judge(history: Steps, gradient: Gradient, survivors: Sequence[Fit], said: S
 def at_full_length(history: Steps, gradient: Gradient, fit: Fit, said: Said, size: int) -> Fit:
     """Judge every step; where the screened rate or eps does not reach to the end, ask the whole run for it."""
     direction = fit.form.direction(gradient)
-    judged = measure(history, direction, fit)
-    if judged.worst <= bounds.MATCHES or history.length <= PREFIX:
-        return judged
-    asked = [judged]
+    best = measure(history, direction, fit)
+    if best.worst <= bounds.MATCHES or history.length <= PREFIX:
+        return best
+    for asked in _asked_whole(history, gradient, direction, fit, said, size):
+        best = asked if asked.worst < best.worst else best
+        if best.worst <= bounds.MATCHES:
+            break
+    return best
+
+
+def _asked_whole(
+    history: Steps, gradient: Gradient, direction: Direction, fit: Fit, said: Said, size: int
+) -> Iterator[Fit]:
+    """What the whole run says of the rate, and then of eps, the likeliest first."""
     rates = read_rates(history, direction, fit.form, said, size)
     if rates is not None:
-        asked.append(measure(history, direction, fit._replace(rates=rates)))
+        yield measure(history, direction, fit._replace(rates=rates))
     for form in open_eps(history, gradient, fit.form, said, size) if fit.form.eps == 0 else ():
         direction = form.direction(gradient)
         rates = read_rates(history, direction, form, said, size)
         if rates is not None:
-            asked.append(measure(history, direction, fit._replace(form=form, rates=rates)))
-    return min(asked, key=lambda each: max(each.worst, bounds.MATCHES))
+            yield measure(history, direction, fit._replace(form=form, rates=rates))
 
 
 def measure(history: Steps, direction: Direction, fit: Fit) -> Fit:
