@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MOST_POINTS, MOST_NUMBERS = 200_000, 4_000_000  # states; errors that are held at once
 MOST_SURE, MOST_OTHERS = 4, 16  # columns that are looked at: what names call a loss, and what may be one
 ENOUGH = 2100  # states, to try what costs more on: two of the widest windows
+BEGINS = 300  # states at which a record may begin, where no name calls it a loss
 GLANCE = 64  # entries that are compared first
 FEWEST = 5  # entries from which an unusual beginning or scale can be read
 VISIBLE = 1e-3  # of a loss: what a curve that was edited is off by at least, and no rounding that nobody thought of
@@ -94,6 +95,7 @@ def match(
     `states` counts the recorded states, of which `theta` holds those before an overflow; `others` are data that the run
     was not trained on. A series that no name calls a loss counts only if it is one.
     """
+    recorded = [each for each in recorded if not _is_data(each.values, problem)]
     if not recorded:
         return LossMatch()
     run = _run(problem, theta[:, :MOST_POINTS], u, stated, states)
@@ -111,8 +113,14 @@ def match(
                 return found
     if tried:
         return tried[0]
-    drawn = (_recognised(each, run) for each in [each for each in recorded if not each.sure][:MOST_OTHERS])
+    others_named = [each for each in recorded if not each.sure][:MOST_OTHERS]
+    drawn = (_recognised(each, run) for each in others_named if _begins_as_a_loss(each.values, run, u))
     return next((found for found in drawn if found is not None), LossMatch())
+
+
+def _is_data(values: Floats, problem: Data) -> bool:
+    """Whether a series is what the run was trained on."""
+    return any(np.array_equal(values, of) for of in (problem.y, *problem.phi.T))
 
 
 def apart(found: Sequence[Match]) -> list[Match]:
@@ -158,6 +166,25 @@ def _averaged_parts(run: Run, u: float, length: int) -> Iterator[Derived]:
     for part in _in_part(run, u):
         if part.kind == "step" and part.at == "before":
             yield from averaged(part, length, run.stated)
+
+
+def _begins_as_a_loss(values: Floats, run: Run, u: float) -> bool:
+    """Whether one of the first entries is a right loss of a state near where a record may begin.
+
+    Most series are none; it is asked of few states, before the losses of all are derived.
+    """
+    for reading in meant(values, run.states) if len(values) >= FEWEST else ():
+        length = len(reading.values)
+        if np.any(reading.room) or not 2 <= length <= run.states + 1:
+            continue
+        begins = {int(k) for where in _alignments(length, run.states) for k in where[:2]}
+        at = [k for k in sorted(begins | set(range(BEGINS))) if 0 <= k < run.theta.shape[1]]
+        for loss in full(misfit(run.problem, run.theta[:, at], max(u, unit(reading)))):
+            room = bounds.ROUNDING * (loss.error + 4 * reading.u * np.abs(loss.value))
+            for scale in () if loss.mistake else loss.scales.values():
+                if np.any(np.abs(loss.value - reading.values[:2, None] / scale) <= room):
+                    return True
+    return False
 
 
 def _recognised(column: Recorded, run: Run) -> LossMatch | None:
