@@ -5,6 +5,7 @@ The program sees the host's paths and processes. With Landlock it can open no fi
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -69,13 +70,17 @@ def _processes(layout: Layout) -> int:
 
 
 def _rules(layout: Layout) -> list[tuple[str, str]]:
-    """Say what may be opened: around our own answers the folders are opened one by one."""
-    shown = environment.visible(layout.python, sys.executable)
-    hidden = environment.ours(layout.python, sys.executable)
-    rules = [rule for path in shown for rule in _around(path.resolve(), hidden)]
-    rules += [(str(layout.room / "job"), "read"), (str(layout.room / "ipc"), "sockets")]
-    rules += [(str(layout.room / name), "write") for name in ("home", "tmp")]
-    return rules + [(f"/dev/{name}", "device") for name in _DEVICES]
+    """Say what may be opened."""
+    own = (("job", "read"), ("ipc", "sockets"), ("home", "write"), ("tmp", "write"))
+    rules = [(str(layout.room / name), kind) for name, kind in own]
+    return [*_readable(layout.python), *rules, *((f"/dev/{name}", "device") for name in _DEVICES)]
+
+
+@functools.cache
+def _readable(python: str) -> tuple[tuple[str, str], ...]:
+    """Say what may be read of the environment: around our own answers the folders are opened one by one."""
+    shown, hidden = environment.visible(python, sys.executable), environment.ours(python, sys.executable)
+    return tuple(rule for path in shown for rule in _around(path.resolve(), hidden))
 
 
 def _around(path: Path, hidden: tuple[Path, ...]) -> list[tuple[str, str]]:

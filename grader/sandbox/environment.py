@@ -52,6 +52,7 @@ def visible(*pythons: str) -> tuple[Path, ...]:
     return tuple(shown)
 
 
+@functools.cache
 def linked(path: Path, shown: tuple[Path, ...]) -> bool:
     """Say whether a path only leads to what is shown anyway, as /bin does, or lib64 in a virtual environment."""
     return path.is_symlink() and any(
@@ -59,6 +60,7 @@ def linked(path: Path, shown: tuple[Path, ...]) -> bool:
     )
 
 
+@functools.cache
 def masked(shown: tuple[Path, ...], hidden: tuple[Path, ...]) -> tuple[Path, ...]:
     """List hidden folders by every name under which they are shown: the jail covers them with nothing."""
     roots = [path for path in shown if not linked(path, shown)]
