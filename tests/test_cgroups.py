@@ -52,11 +52,6 @@ def jailed(code: str, isolation: Isolation, *, seconds: float = 20, **limits: in
     )
 
 
-def groups() -> list[Path]:
-    above = cgroups.parent()
-    return sorted(above.glob("descent-grader-*")) if above else []
-
-
 # -- where -----------------------------------------------------------------------------------------
 
 V1 = "31 23 0:28 / {at} rw - tmpfs tmpfs rw\n35 31 0:32 {root} {at}/memory rw,relatime - cgroup cgroup rw,memory\n"
@@ -228,11 +223,17 @@ def test_a_group_says_whether_its_limit_has_ended_somebody() -> None:
 
 
 @needs_cgroups
-def test_no_group_is_left_behind(isolation: Isolation) -> None:
-    before = groups()
+def test_no_group_is_left_behind(isolation: Isolation, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, make = list[cgroups.Group](), cgroups.make
+
+    def noted(most: int, *, processes: int) -> cgroups.Group:
+        made.append(make(most, processes=processes))
+        return made[-1]
+
+    monkeypatch.setattr(cgroups, "make", noted)
 
     assert jailed("print('alive')", isolation).outcome == "done"
-    assert groups() == before
+    assert [group.place.exists() for group in made] == [False]
 
 
 @needs_cgroups
