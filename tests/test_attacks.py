@@ -513,6 +513,14 @@ def _rubric() -> Any:
     return read_rubric("gradient_descent")
 
 
+@pytest.mark.xdist_group("attacks-root")
+def test_attacks_of_one_user_are_carried_out_one_after_another(request: pytest.FixtureRequest) -> None:
+    """Where there are several workers: at the landlock level as a user, two bombs at once would count together."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+    assert workers == 1 or request.node.nodeid.endswith("@attacks-root")
+
+
 def test_every_attack_says_what_contains_it() -> None:
     assert len(ATTACKS) >= 80
     for attack in ATTACKS.values():
