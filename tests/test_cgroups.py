@@ -175,7 +175,7 @@ def test_everything_in_a_jail_is_in_its_group(isolation: Isolation) -> None:
         assert set(bounds.tree(jail.process.pid)) == set(jail.group.processes())
         most = (jail.group.place / "memory.max", jail.group.place / "memory.limit_in_bytes")
         said = next(path.read_text().strip() for path in most if path.exists())
-        assert int(said) == bounds.all_bytes(jail.limits) == (300 + 256 + 64 + 64) * MB
+        assert int(said) == bounds.all_bytes(jail.limits) == (300 + 256 + 64 + 64 + 20 + 32) * MB
     finally:
         jail.close()
 
@@ -255,6 +255,66 @@ time.sleep(60)
     graders[1].communicate()
     cgroups.make(10**8, processes=8).close()
     assert not used.exists()
+
+
+@needs_cgroups
+def test_what_a_killed_grader_left_running_in_its_group_is_ended_by_the_next() -> None:
+    code = """
+import subprocess, sys, time
+from grader.sandbox import cgroups
+group = cgroups.make(10**8, processes=8)
+subprocess.Popen(cgroups.inside(group, ["/bin/sleep", "60"]), stdout=subprocess.DEVNULL, start_new_session=True)
+while len(group.processes()) < 1:
+    time.sleep(0.01)
+time.sleep(0.1)
+print(group.place, flush=True)
+time.sleep(60)
+"""
+    grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert grader.stdout is not None
+    left = Path(grader.stdout.readline().strip())
+    grader.kill()
+    grader.communicate()
+
+    assert (left / "cgroup.procs").read_text().split()
+    until = time.monotonic() + 10
+    while left.exists() and time.monotonic() < until:
+        cgroups.make(10**8, processes=8).close()
+    assert not left.exists()
+
+
+@needs_cgroups
+def test_a_program_whose_grader_is_gone_before_it_began_does_not_run() -> None:
+    group = cgroups.make(10**8, processes=8)
+    try:
+        command = cgroups.inside(group, ["/bin/echo", "ran"])
+        done = subprocess.run(
+            [sys.executable, "-c", f"import subprocess; subprocess.run({command!r})"], capture_output=True, check=True
+        )
+        assert done.stdout == b""
+    finally:
+        group.close()
+
+
+@needs_cgroups
+def test_what_a_group_above_has_no_memory_for_is_not_its_own_limit() -> None:
+    above = cgroups.parent()
+    assert above is not None
+    whole = cgroups.make(64 * MB, processes=8)
+    inner = Path(whole.place, "inner")
+    if not (whole.place / "memory.limit_in_bytes").exists():
+        whole.close()
+        pytest.skip("version 2 gives a group below no limit of its own here")
+    inner.mkdir()
+    (inner / "memory.limit_in_bytes").write_text(str(1024 * MB))
+    below = cgroups.Group(place=inner, lock=os.open(inner, os.O_RDONLY))
+    try:
+        greedy = cgroups.inside(below, [sys.executable, "-c", "x = b'x' * 200_000_000"])
+        assert subprocess.run(greedy, check=False).returncode == -signal.SIGKILL
+        assert not below.killed()
+    finally:
+        below.close()
+        whole.close()
 
 
 @needs_cgroups

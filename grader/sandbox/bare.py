@@ -42,7 +42,7 @@ def launch(order: dict[str, Any], layout: Layout, isolation: Isolation) -> subpr
         "argv": [_placed(word, room) for word in order["argv"]],
         "environment": environ,
         "folder": str(home),
-        "keeper": True,
+        "keeper": os.getpid(),
         "landlock": _rules(layout) if isolation.landlock else None,
         "may_read": layout.uid is not None,
         "rlimits": {**order["rlimits"], "RLIMIT_NPROC": _processes(layout)},

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
+import signal
 import tempfile
 import time
 from dataclasses import dataclass
@@ -26,8 +27,19 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MEMBER = re.compile(r"^[0-9]+:([^:]*):(/.*)$", re.MULTILINE)
 _MOUNT = re.compile(r"^(?:\S+ ){3}(\S+) (\S+) .*- (cgroup2?) \S+ (\S+)$", re.MULTILINE)
 _KILLED = re.compile(r"^oom_kill ([0-9]+)$", re.MULTILINE)
+_AT_ITS_LIMIT = re.compile(r"^oom ([0-9]+)$", re.MULTILINE)
+_CLOSE = 1024 * 1024
 _EVENTS = ("memory.events", "memory.oom_control")  # version 2, version 1
 _LIMITS = ("memory.max", "memory.limit_in_bytes")
+_ENTER = """
+echo 0 >"$0" || exit
+while read -r name value; do
+    [ "$name" = PPid: ] && break
+done </proc/$$/status
+[ "$value" = "$1" ] || exit
+shift
+exec "$@"
+"""
 _BESIDE = 4  # processes that are bubblewrap's or the keeper
 
 
@@ -39,13 +51,20 @@ class Group:
     lock: int
 
     def killed(self) -> bool:
-        """Say whether the kernel has ended a process of it for its memory."""
+        """Say whether the kernel has ended a process of it at its own limit: that of a group above is not its own."""
         told = "".join(_read(self.place / name) for name in _EVENTS)
-        return any(int(count) for count in _KILLED.findall(told))
+        return any(int(count) for count in _KILLED.findall(told)) and self._has_met_its_limit(told)
+
+    def _has_met_its_limit(self, told: str) -> bool:
+        """Version 2 counts how often; version 1 keeps the most that was used, which is whole pages."""
+        most, limit = (_read(self.place / f"memory.{name}_in_bytes").strip() for name in ("max_usage", "limit"))
+        if most and limit:
+            return int(most) >= int(limit) - _CLOSE
+        return any(int(count) for count in _AT_ITS_LIMIT.findall(told))
 
     def processes(self) -> tuple[int, ...]:
-        """List the processes in it."""
-        return tuple(int(word) for word in _read(self.place / "cgroup.procs").split())
+        """List the processes in it, as far as they are seen here: those of other machines' numbers are 0."""
+        return tuple(int(word) for word in _read(self.place / "cgroup.procs").split() if word != "0")
 
     def close(self) -> None:
         """Remove it; the last process may take a moment to leave."""
@@ -131,6 +150,7 @@ def _bound(place: Path, most: int, processes: int) -> None:
         raise FileNotFoundError(2, "it has no limit of memory")
     limit.write_text(str(most), encoding="ascii")
     others = {
+        "memory.oom_control": 0,  # version 1 takes over from above whether the kernel may end anybody
         "memory.swap.max": 0,
         "memory.memsw.limit_in_bytes": most,
         "memory.oom.group": 1,  # where one is ended for its memory, all are
@@ -142,10 +162,12 @@ def _bound(place: Path, most: int, processes: int) -> None:
 
 
 def _clear(above: Path) -> None:
-    """Remove the groups that nobody holds any more: their grader was killed."""
+    """Remove the groups that nobody holds any more, and end what is in them: their grader was killed."""
     for place in above.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), _opened(place) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for pid in Group(place=place, lock=lock).processes():
+                os.kill(pid, signal.SIGKILL)
             _removed(place)
 
 
@@ -170,10 +192,13 @@ def _removed(place: Path) -> bool:
 
 
 def inside(group: Group | None, command: Sequence[str]) -> list[str]:
-    """Let a command begin in a group: a shell enters it and becomes the command, so that nothing starts outside."""
+    """Let a command begin in a group: a shell enters it and becomes the command, so that nothing starts outside.
+
+    Entering takes a while; where the grader was killed meanwhile, there is nobody whose death would end the jail.
+    """
     if group is None:
         return list(command)
-    return ["/bin/sh", "-c", 'echo 0 >"$0" && exec "$@"', str(group.place / "cgroup.procs"), *command]
+    return ["/bin/sh", "-c", _ENTER, str(group.place / "cgroup.procs"), str(os.getpid()), *command]
 
 
 def _read(path: Path) -> str:

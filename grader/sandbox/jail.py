@@ -168,7 +168,7 @@ def _order(argv: Sequence[str], isolation: Isolation, limits: Limits, uid: int |
         "argv": list(argv),
         "environment": None,
         "folder": None,
-        "keeper": False,
+        "keeper": None,
         "landlock": None,
         "may_read": False,
         "rlimits": bounds.rlimits(limits),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MB = 1024 * 1024
 SHM_MB = 64
+WALLS_MB = 32  # bubblewrap or the keeper, stacks in the kernel, small files
 FILE_BYTES = 1024  # an inode of a tmpfs and its name
 _STATUS = re.compile(r"^(VmRSS|VmSwap|VmPTE|RssAnon|RssShmem):\s+([0-9]+) kB", re.MULTILINE)
 _SHARES = re.compile(r"^(?:Pss|SwapPss):\s+([0-9]+) kB", re.MULTILINE)
@@ -35,8 +36,12 @@ def rlimits(limits: Limits) -> dict[str, int]:
 
 
 def all_bytes(limits: Limits) -> int:
-    """Say what a whole jail may hold in the books of the kernel: its memory, and what its files hold beside it."""
-    return (limits.memory_mb + limits.disk_mb + tmp_mb(limits) + SHM_MB) * MB
+    """Say what a whole jail may hold in the books of the kernel: its memory, and beside it its files and its walls.
+
+    Its files are what it may write, and what it is handed, of which a report is the largest.
+    """
+    files_mb = limits.disk_mb + tmp_mb(limits) + SHM_MB + limits.pdf_mb
+    return int((limits.memory_mb + files_mb + WALLS_MB) * MB)
 
 
 def tmp_mb(limits: Limits) -> int:

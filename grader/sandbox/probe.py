@@ -62,8 +62,7 @@ def candidates() -> Iterator[Isolation]:
     if landlock and filtered:
         for memory in _memories():
             yield Isolation(level="landlock", memory=memory, landlock=landlock, seccomp=True)
-    for memory in _memories():
-        yield Isolation(level="process-limits", network="open", memory=memory)
+    yield Isolation(level="process-limits", network="open", memory=_memories()[-1])  # it could leave its group
 
 
 def _memories() -> tuple[Literal["cgroup", "watchdog", "rlimit"], ...]:
