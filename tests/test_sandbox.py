@@ -42,14 +42,15 @@ def bubblewrap() -> Isolation:
 
 
 def jailed(code: str, isolation: Isolation, *, seconds: float = 20, **settings: Any) -> sandbox.Finished:
-    inputs = settings.pop("inputs", {})
+    inputs, python = settings.pop("inputs", {}), settings.pop("python", sys.executable)
     return sandbox.run(
-        [sys.executable, "-I", "-c", code],
+        [python, "-I", "-c", code],
         isolation=isolation,
         limits=Limits(**settings),
         inputs=inputs,
         seconds=seconds,
         output_bytes=100_000,
+        python=python,
     )
 
 
@@ -225,15 +226,7 @@ def test_a_copy_of_ours_in_the_environment_for_notebooks_is_hidden_too(isolation
         for name in ("descent_grader-9.dist-info", "reference", "another"):
             (packages / name).mkdir()
             (packages / name / "__init__.py").write_text("print('here')")
-        finished = sandbox.run(
-            [str(folder / "bin" / "python"), "-I", "-c", code],
-            isolation=isolation,
-            limits=Limits(),
-            inputs={},
-            seconds=20,
-            output_bytes=1000,
-            python=str(folder / "bin" / "python"),
-        )
+        finished = jailed(code, isolation, python=str(folder / "bin" / "python"))
     finally:
         shutil.rmtree(folder)
 
@@ -675,15 +668,7 @@ def test_a_python_below_the_jails_own_folders_is_seen_inside(bubblewrap: Isolati
     folder = {"tmp": tmp_path, "home": Path.home()}[place] / f"environment-{os.getpid()}"
     venv.create(folder, symlinks=True)
     try:
-        finished = sandbox.run(
-            [str(folder / "bin" / "python"), "-I", "-c", "import sys; print(sys.prefix)"],
-            isolation=bubblewrap,
-            limits=Limits(),
-            inputs={},
-            seconds=20,
-            output_bytes=1000,
-            python=str(folder / "bin" / "python"),
-        )
+        finished = jailed("import sys; print(sys.prefix)", bubblewrap, python=str(folder / "bin" / "python"))
     finally:
         shutil.rmtree(folder)
 

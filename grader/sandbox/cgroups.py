@@ -28,7 +28,7 @@ _MEMBER = re.compile(r"^[0-9]+:([^:]*):(/.*)$", re.MULTILINE)
 _MOUNT = re.compile(r"^(?:\S+ ){3}(\S+) (\S+) .*- (cgroup2?) \S+ (\S+)$", re.MULTILINE)
 _KILLED = re.compile(r"^oom_kill ([0-9]+)$", re.MULTILINE)
 _AT_ITS_LIMIT = re.compile(r"^oom ([0-9]+)$", re.MULTILINE)
-_CLOSE = 1024 * 1024
+_CLOSE = 1024 * 1024  # bytes: version 1 keeps no count of how often a limit was met, only the most that was used
 _EVENTS = ("memory.events", "memory.oom_control")  # version 2, version 1
 _LIMITS = ("memory.max", "memory.limit_in_bytes")
 _ENTER = """
@@ -56,14 +56,14 @@ class Group:
         return any(int(count) for count in _KILLED.findall(told)) and self._has_met_its_limit(told)
 
     def _has_met_its_limit(self, told: str) -> bool:
-        """Version 2 counts how often; version 1 keeps the most that was used, which is whole pages."""
+        """Version 2 counts how often it did; in version 1 the most that was used is close to the limit then."""
         most, limit = (_read(self.place / f"memory.{name}_in_bytes").strip() for name in ("max_usage", "limit"))
         if most and limit:
             return int(most) >= int(limit) - _CLOSE
         return any(int(count) for count in _AT_ITS_LIMIT.findall(told))
 
     def processes(self) -> tuple[int, ...]:
-        """List the processes in it, as far as they are seen here: those of other machines' numbers are 0."""
+        """List the processes in it; those that this process cannot see, as in a container, are told as 0."""
         return tuple(int(word) for word in _read(self.place / "cgroup.procs").split() if word != "0")
 
     def close(self) -> None:

@@ -412,7 +412,7 @@ def _record(
     loss = effects.losses(view.problem, view.theta)
     shift = view.theta.shape[1] - min(count, MOST_STEPS) - 1  # of a view that begins a state earlier or later
     states, stated = path.theta.shape[1] + shift, notebook.stated
-    others = list(_held_besides(view, (*notebook.besides, *notebook.offered))) if recorded else []
+    others = _held_besides(view, (*notebook.besides, *notebook.offered))
     return Match(
         cell=path.cell,
         names=view.names,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -35,6 +36,7 @@ MOST_POINTS, MOST_NUMBERS = 200_000, 4_000_000  # states; errors that are held a
 MOST_SURE, MOST_OTHERS = 4, 16  # columns that are looked at: what names call a loss, and what may be one
 ENOUGH = 2100  # states, to try what costs more on: two of the widest windows
 BEGINS = 300  # states at which a record may begin, where no name calls it a loss
+VERDICTS = ("matches", "differs", "unexplained")  # of several series that names call a loss, the surest counts
 GLANCE = 64  # entries that are compared first
 FEWEST = 5  # entries from which an unusual beginning or scale can be read
 VISIBLE = 1e-3  # of a loss: what a curve that was edited is off by at least, and no rounding that nobody thought of
@@ -88,7 +90,7 @@ def match(
     stated: Said,
     *,
     states: int,
-    others: Sequence[tuple[str, Data]] = (),
+    others: Iterable[tuple[str, Data]] = (),
 ) -> LossMatch:
     """The first recorded loss that agrees with the run, else what is known of the likeliest.
 
@@ -101,21 +103,16 @@ def match(
     run = _run(problem, theta[:, :MOST_POINTS], u, stated, states)
     begun = _run(problem, theta[:, :ENOUGH], u, stated, states)
     sure = [each for each in recorded if each.sure and not _are_errors(each.values, run)]
-    plain = (_recognised(each, run) for each in sure[:MOST_OTHERS])
-    tried = [next((found for found in plain if found is not None), LossMatch())]
-    if tried[0].verdict == "absent":
-        elsewhere = [_run(data, run.theta, u, stated, states) for _, data in others]
-        held = [(name, other) for (name, _), other in zip(others, elsewhere, strict=True)]
+    plain = filter(None, (_recognised(each, run) for each in sure[:MOST_OTHERS]))
+    tried = list(islice(plain, 1))
+    if sure and not tried:
+        held = [(name, _run(data, run.theta, u, stated, states)) for name, data in others]
         tried = [_judged(each, run, begun, held) for each in sure[:MOST_SURE]]
-    for verdict in ("matches", "differs"):
-        for found in tried:
-            if found.verdict == verdict:
-                return found
     if tried:
-        return tried[0]
-    others_named = [each for each in recorded if not each.sure][:MOST_OTHERS]
-    drawn = (_recognised(each, run) for each in others_named if _begins_as_a_loss(each.values, run, u))
-    return next((found for found in drawn if found is not None), LossMatch())
+        return min(tried, key=lambda found: VERDICTS.index(found.verdict))
+    unnamed = [each for each in recorded if not each.sure][:MOST_OTHERS]
+    drawn = (_recognised(each, run) for each in unnamed if _begins_as_a_loss(each.values, run, u))
+    return next(filter(None, drawn), LossMatch())
 
 
 def _is_data(values: Floats, problem: Data) -> bool:
@@ -155,6 +152,11 @@ def _judged(column: Recorded, run: Run, begun: Run, others: Sequence[tuple[str, 
     )
 
 
+def _right(run: Run, u: float) -> Iterator[Derived]:
+    """The right losses over all samples."""
+    return (loss for loss in run.full(u) if not loss.mistake)
+
+
 def _in_part(run: Run, u: float) -> Iterator[Derived]:
     """The losses of the steps' own samples, unless the errors of all are too many to hold."""
     if run.problem.size * run.theta.shape[1] <= 4 * MOST_NUMBERS:
@@ -192,8 +194,7 @@ def _recognised(column: Recorded, run: Run) -> LossMatch | None:
     if len(column.values) < FEWEST:
         return None
     readings = [each for each in meant(column.values, run.states) if not np.any(each.room)]
-    found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.mistake))
-    found = found or _elsewhere(column, readings[0], run)
+    found = _any(column, readings, run, _right) or _elsewhere(column, readings[0], run)
     return found if found is not None and found.verdict == "matches" else None
 
 
@@ -241,7 +242,7 @@ def _told(column: Recorded, found: Found, reading: Reading) -> LossMatch:
     return LossMatch(
         name=column.name,
         kind=f"cumulative-{kind}" if mistake == "cumulative" else kind,
-        manner=", ".join(filter(None, (averaged, reading.manner.removeprefix(", ")))),
+        manner=", ".join(filter(None, (averaged, *reading.manner))),
         mistake=mistake,
         verdict=verdict,
         at=found.at,
@@ -359,7 +360,7 @@ def _compared(reading: Reading, loss: Derived, where: NDArray[np.intp]) -> list[
 def _of_others(column: Recorded, readings: Sequence[Reading], others: Sequence[tuple[str, Run]]) -> LossMatch | None:
     """A right loss on data that the run was not trained on: right if both names say so, else it is asked about."""
     for name, run in others:
-        found = _any(column, readings, run, lambda run, u: (loss for loss in run.full(u) if not loss.mistake))
+        found = _any(column, readings, run, _right)
         if found is not None and found.verdict == "matches":
             meant = bool(set(tokens(column.name)) & HELD_OUT) and any(
                 set(tokens(of)) & HELD_OUT for of in name.split(", ")
@@ -376,7 +377,7 @@ def _elsewhere(column: Recorded, reading: Reading, run: Run) -> LossMatch | None
     """A right loss that was recorded from a later state on, or every so many steps: where its entries say."""
     if len(reading.values) < FEWEST or np.any(reading.room) or not np.all(np.isfinite(reading.values)):
         return None
-    for loss in (loss for loss in run.full(unit(reading)) if not loss.mistake):
+    for loss in _right(run, unit(reading)):
         for scale in loss.scales.values():
             for where in _found(reading, loss, scale):
                 value, error, known = _taken(loss, where, reading.u)

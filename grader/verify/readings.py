@@ -17,20 +17,23 @@ PLACEHOLDERS = (0.0, -1.0, 1.0)
 
 
 class Reading(NamedTuple):
-    """The entries of a record as they may be meant; `room` is what rounding took before they were recorded."""
+    """The entries of a record as they may be meant; `room` is what rounding took before they were recorded.
+
+    `manner` says what was done to them, in words.
+    """
 
     values: Floats
     room: Floats
     u: float
-    manner: str = ""
+    manner: tuple[str, ...] = ()
 
 
 def meant(values: Floats, states: int) -> Iterator[Reading]:
     """The entries as they are, or rounded; without a placeholder or an unused end; as logarithms."""
-    yield from _rounded(values, "")
+    yield from _rounded(values)
     used = list(_used(values))
     for some in used:
-        yield from _rounded(some, ", unused entries left out")
+        yield from _rounded(some, "unused entries left out")
     if len(values) > states + 1:
         for manner, some in _of_more(values, states):
             yield from _rounded(some, manner)
@@ -45,7 +48,7 @@ def _logarithms(values: Floats) -> Iterator[Reading]:
     for name, base in (("logarithm", 1.0), ("log10", np.log(10.0))):
         with np.errstate(over="ignore"):
             undone = np.exp(values * base)
-        yield Reading(undone, 0 * values, 8 * bounds.DOUBLE * (1 + float(np.abs(values * base).max())), f", {name}")
+        yield Reading(undone, 0 * values, 8 * bounds.DOUBLE * (1 + float(np.abs(values * base).max())), (name,))
 
 
 def _used(values: Floats) -> Iterator[Floats]:
@@ -63,27 +66,27 @@ def _used(values: Floats) -> Iterator[Floats]:
 
 def _of_more(values: Floats, states: int) -> Iterator[tuple[str, Floats]]:
     """Of a record that is longer than the run: its end, where it goes on from earlier ones, or every k-th entry."""
-    yield ", the last entries", values[-states:]
-    yield ", the last entries", values[1 - states :]
+    yield "the last entries", values[-states:]
+    yield "the last entries", values[1 - states :]
     for stride in dict.fromkeys((round(len(values) / states), round(len(values) / max(states - 1, 1)))):
         if stride > 1:
             for first in (0, stride - 1):
-                yield f", one entry in {stride}", values[first::stride][: states + 1]
+                yield f"one entry in {stride}", values[first::stride][: states + 1]
 
 
-def _rounded(values: Floats, manner: str) -> Iterator[Reading]:
+def _rounded(values: Floats, *manner: str) -> Iterator[Reading]:
     """On a grid of decimals, or to some significant digits; as it is; or cut off after some decimals."""
     none = np.zeros(len(values))
     finite = values[np.isfinite(values)]
     u = bounds.unit(finite[None, :]) if len(finite) else bounds.DOUBLE
     place, room = _place(values), significant(values, fewest=3 if len(np.unique(values)) >= 10 else 4)
     if place:
-        yield Reading(values, none + 0.51 * place, u, f"{manner}, rounded")
+        yield Reading(values, none + 0.51 * place, u, (*manner, "rounded"))
     yield Reading(values, none, u, manner)
     if room is not None:
-        yield Reading(values, room, u, f"{manner}, rounded")
+        yield Reading(values, room, u, (*manner, "rounded"))
     if place:
-        yield Reading(values + np.sign(values) * 0.5 * place, none + 0.51 * place, u, f"{manner}, cut off")
+        yield Reading(values + np.sign(values) * 0.5 * place, none + 0.51 * place, u, (*manner, "cut off"))
 
 
 def _place(values: Floats) -> float:
