@@ -259,27 +259,28 @@ time.sleep(60)
 @needs_cgroups
 def test_what_a_killed_grader_left_running_in_its_group_is_ended_by_the_next() -> None:
     code = """
-import subprocess, sys, time
-from grader.sandbox import cgroups
+import subprocess, time
+from grader.sandbox import cgroups, limits
 group = cgroups.make(10**8, processes=8)
 subprocess.Popen(cgroups.inside(group, ["/bin/sleep", "60"]), stdout=subprocess.DEVNULL, start_new_session=True)
-while len(group.processes()) < 1:
+while not any(limits.alive(pid, "sleep") for pid in group.processes()):
     time.sleep(0.01)
-time.sleep(0.1)
 print(group.place, flush=True)
 time.sleep(60)
 """
     grader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert grader.stdout is not None
     left = Path(grader.stdout.readline().strip())
+    sleeper = int((left / "cgroup.procs").read_text())  # before the next grader, which may be that of another test
+    assert bounds.alive(sleeper, "sleep")
     grader.kill()
     grader.communicate()
 
-    assert (left / "cgroup.procs").read_text().split()
     until = time.monotonic() + 10
     while left.exists() and time.monotonic() < until:
         cgroups.make(10**8, processes=8).close()
     assert not left.exists()
+    assert not bounds.alive(sleeper, "sleep")
 
 
 @needs_cgroups
