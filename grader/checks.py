@@ -100,24 +100,43 @@ def _notebook_unread(name: str, evidence: Evidence) -> Finding | None:
 
 
 def notebook_runs(case: Case) -> Finding:
-    """The notebook runs from top to bottom; each cell that fails costs its share, but for what the machine lacks."""
+    """The notebook runs from top to bottom; each cell that fails costs its share, but for what the machine lacks.
+
+    A cell that only misses what an earlier one should have made costs nothing beside that one.
+    """
     run = _run(case)
     if run.problem:
         return _finding("notebook-runs", Verdict.REVIEW, run.problem)
-    if not run.cells:
+    cells = _filled(case, run)
+    if not cells:
         return _finding("notebook-runs", Verdict.FAIL, message("runs.none"), hint=message("runs.hint-none"))
-    stopped = [cell for cell in run.cells if cell.status != "ok"]
+    stopped = [cell for cell in cells if cell.status != "ok"]
     if not stopped:
-        return _finding("notebook-runs", Verdict.PASS, message("runs.all", cells=len(run.cells)))
-    own = [cell for cell in stopped if not cell.environment and cell.status != "not-run"]
+        return _finding("notebook-runs", Verdict.PASS, message("runs.all", cells=len(cells)))
+    own = [cell for cell in stopped if cell.lacks is None and cell.follows is None and cell.status != "not-run"]
     first = own[0] if own else stopped[0]
     where = Where(cell=first.index, line=first.line)
     if not own:
         what = message("runs.environment", cell=first.index, error=first.error or "")
-        return _finding("notebook-runs", Verdict.REVIEW, what, where=where)
-    credit = 1 - len(own) / len(run.cells)
+        return _finding("notebook-runs", Verdict.REVIEW, what, where=where, hint=_advice(first))
+    credit = 1 - len(own) / len(cells)
     hint, details = message(f"runs.hint-{first.status}"), tuple(_how_it_stopped(cell) for cell in own[1:6])
     return _judged("notebook-runs", credit, _how_it_stopped(first), where=where, hint=hint, details=details)
+
+
+def _filled(case: Case, run: Run) -> list[CellRun]:
+    """Leave out the cells that hold no code: to run them is no merit."""
+    blank = (
+        {cell.index for cell in case.evidence.notebook.cells if not cell.source.strip()}
+        if case.evidence.notebook
+        else set()
+    )
+    return [cell for cell in run.cells if cell.index not in blank]
+
+
+def _advice(cell: CellRun) -> Message | None:
+    """What the student can do about something that only her own computer has."""
+    return message(f"runs.hint-lacks-{cell.lacks}") if cell.lacks and cell.lacks != "follows" else None
 
 
 def _how_it_stopped(cell: CellRun) -> Message:

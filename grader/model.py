@@ -146,11 +146,15 @@ class Isolation(Record, frozen=True, kw_only=True):
 
 
 class Cell(Record, frozen=True, kw_only=True):
-    """A cell as the student wrote it."""
+    """A cell as the student wrote it.
+
+    One that `may_fail` says so by its tag `raises-exception`, which Jupyter obeys as well.
+    """
 
     index: int
     kind: Literal["code", "markdown", "raw"]
     source: str
+    may_fail: bool = False
 
 
 class Notebook(Record, frozen=True, kw_only=True):
@@ -161,12 +165,17 @@ class Notebook(Record, frozen=True, kw_only=True):
 
 
 CellStatus = Literal["ok", "error", "timeout", "memory", "output-limit", "kernel-died", "not-run"]
+Lack = Literal[
+    "package", "file", "removed", "python", "one-element", "input", "network", "place", "program", "window", "setting",
+    "resources", "follows",
+]  # fmt: skip
 
 
 class CellRun(Record, frozen=True, kw_only=True):
     """What one code cell did when it ran.
 
-    `environment` marks an error that is not the student's: a missing package, file or an old API.
+    `lacks` says what the machine lacks where an error is not the student's: a package, a file, an old name.
+    `follows` is the cell whose failure this one's NameError comes from: only that cell is at fault.
     `printed` is bounded plain text; `images` holds the SHA-256 of every figure shown.
     """
 
@@ -175,9 +184,15 @@ class CellRun(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
     error: str | None = None
     line: int | None = None
-    environment: bool = False
+    lacks: Lack | None = None
+    follows: int | None = None
     printed: str = ""
     images: tuple[str, ...] = ()
+
+    @property
+    def environment(self) -> bool:
+        """Whether the machine is at fault, not the student."""
+        return self.lacks is not None
 
 
 class Run(Record, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ class Reader:
 
 def announced(text: str, *, nonce: str, budget: int) -> Announced:
     """Read the first part of an answer, or raise `TraceError`."""
-    fields = unquoted(text).split(";")
+    fields = text.split(";")
     if len(fields) != 6 or fields[0] != nonce:
         raise TraceError("not an answer to this question")
     entries = tuple(
@@ -108,7 +108,7 @@ def announced(text: str, *, nonce: str, budget: int) -> Announced:
 
 def piece(text: str, *, nonce: str, offset: int) -> bytes:
     """Read a further part of an answer, or raise `TraceError`."""
-    fields = unquoted(text).split(";")
+    fields = text.split(";")
     if len(fields) != 3 or fields[:2] != [nonce, str(offset)]:
         raise TraceError("not the piece that was asked for")
     return _bytes(fields[2])
@@ -117,13 +117,6 @@ def piece(text: str, *, nonce: str, offset: int) -> bytes:
 def scalars(cell: int, told: Announced) -> tuple[Declared, ...]:
     """Name the single numbers that the namespace held after a cell."""
     return tuple(Declared(name=name, cell=cell, value=value) for name, value in told.scalars)
-
-
-def unquoted(text: str) -> str:
-    """Take the quotes off a reply's text, which is how IPython shows a string."""
-    if len(text) < 2 or text[0] != "'" or text[-1] != "'":
-        raise TraceError("not a plain string")
-    return text[1:-1]
 
 
 def _numbers(entry: Entry, data: memoryview) -> Floats:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from grader.checks import CHECKS, PARTS, Case, judge
 from grader.model import (
+    Cell,
     CellRun,
     CellStatus,
     Change,
@@ -124,7 +125,9 @@ def test_a_notebook_that_cannot_be_read_gets_neither_full_marks_nor_zero(name: s
 
 def _runs(*statuses: CellStatus, environment: bool = False) -> Case:
     cells = tuple(
-        CellRun(index=i, status=s, error=None if s == "ok" else "E", environment=environment and s == "error")
+        CellRun(
+            index=i, status=s, error=None if s == "ok" else "E", lacks="file" if environment and s == "error" else None
+        )
         for i, s in enumerate(statuses, 1)
     )
     return _case(run=replace(RUN, cells=cells))
@@ -149,12 +152,36 @@ def test_what_this_machine_lacks_is_not_the_students_mistake() -> None:
 
 
 def test_beside_a_mistake_what_the_machine_lacks_costs_nothing() -> None:
-    failed = [CellRun(index=i, status="error", error="E", environment=i < 4) for i in (2, 3, 4)]
+    failed = [CellRun(index=i, status="error", error="E", lacks="file" if i < 4 else None) for i in (2, 3, 4)]
     finding = judge("notebook-runs", _case(run=replace(RUN, cells=(CellRun(index=1, status="ok"), *failed))))
 
     assert (finding.verdict, finding.credit) == (Verdict.PARTIAL, 0.75)
     assert finding.where is not None
     assert finding.where.cell == 4
+
+
+def test_what_the_machine_lacks_comes_with_advice() -> None:
+    finding = judge("notebook-runs", _runs("ok", "error", environment=True))
+
+    assert finding.hint == message("runs.hint-lacks-file")
+
+
+def test_a_cell_that_only_misses_what_an_earlier_one_should_have_made_costs_nothing() -> None:
+    failed = [CellRun(index=2, status="error", error="E"), CellRun(index=3, status="error", error="N", follows=2)]
+    finding = judge("notebook-runs", _case(run=replace(RUN, cells=(CellRun(index=1, status="ok"), *failed))))
+
+    assert finding.verdict is Verdict.PARTIAL
+    assert finding.credit == pytest.approx(2 / 3)
+    assert finding.where is not None
+    assert finding.where.cell == 2
+    assert not finding.details
+
+
+def test_to_run_an_empty_cell_is_no_merit() -> None:
+    blank = Notebook(cells=(Cell(index=1, kind="code", source=" \n"),))
+    finding = judge("notebook-runs", _case(notebook=blank, run=replace(RUN, cells=(CellRun(index=1, status="ok"),))))
+
+    assert (finding.verdict, finding.message.id) == (Verdict.FAIL, "runs.none")
 
 
 def test_a_notebook_without_code_is_no_pass() -> None:

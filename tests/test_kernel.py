@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,71 @@ def test_single_numbers_are_read_after_every_cell(honest: Execution) -> None:
 
 def test_what_the_kernel_may_use_is_stamped_on_the_run(honest: Execution) -> None:
     assert honest.run.isolation == sandbox.probe()
+
+
+# -- what must not stop a notebook -----------------------------------------------------------------
+
+HARMLESS = {
+    "empty": "",
+    "blank": " \n\t",
+    "comment": "# only a comment",
+    "reset": "get_ipython().run_line_magic('reset', '-sf')",
+    "reset-magic": "%reset -f",
+    "globals-cleared": "globals().clear()",
+    "names-deleted": "for name in list(globals()):\n    if name != 'name':\n        del globals()[name]",
+    "dir-deleted": "for name in dir():\n    if not name.startswith('__'):\n        del globals()[name]",
+    "get_ipython": "del get_ipython",
+    "shell-line": "!echo hello > hello.txt",
+    "shell-value": "names = !ls\nn = len(names)",
+    "shell-folder": "!mkdir -p figures && ls -d figures && date +%Y > year.txt",
+    "shell-unknown": "!no-such-program --version",
+    "bash": "%%bash\necho hello",
+    "exit": "exit()",
+    "quit": "quit",
+    "sys-exit": "import sys\nsys.exit()",
+    "system-exit": "raise SystemExit(0)",
+    "html": "%%html\n<b>bold</b>",
+}
+
+
+@pytest.mark.parametrize("source", HARMLESS.values(), ids=HARMLESS)
+def test_a_harmless_cell_stops_nothing(source: str) -> None:
+    told = run("h = [1.0, 2.0, 4.0, 7.0]", source, "k = [3.0, 2.0, 4.0, 9.0]")
+
+    assert (told.run.outcome, told.run.problem) == ("complete", None)
+    assert [each.status for each in told.run.cells] == ["ok"] * 3
+    assert {(each.cell, each.name) for each in told.series} >= {(1, "h"), (3, "k")}
+
+
+def test_empty_cells_leave_every_other_one_its_own_answer() -> None:
+    told = run("", "print('two')", "", "", "print('five')", "1 / 0", "")
+
+    assert [each.printed.strip() for each in told.run.cells] == ["", "two", "", "", "five", "", ""]
+    assert [each.index for each in told.run.cells if each.status == "error"] == [6]
+
+
+def test_what_a_shell_line_prints_is_seen() -> None:
+    told = run("who = 'you'\n!echo hello $who\n!exit 3", "print(_exit_code)")
+
+    assert told.run.cells[0].printed == "hello you\n"
+    assert told.run.cells[1].printed == "3\n"
+
+
+def test_a_cell_that_says_it_fails_may_fail() -> None:
+    cells = (
+        Cell(index=1, kind="code", source="1 / 0", may_fail=True),
+        Cell(index=2, kind="code", source="1 / 0"),
+    )
+    told = execute(Notebook(cells=cells), gather=Gather(), isolation=sandbox.probe())
+
+    assert [each.status for each in told.run.cells] == ["ok", "error"]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="needs a Python that this syntax is too new for")
+def test_syntax_of_a_newer_python_is_no_mistake_of_the_student() -> None:
+    told = run("d = {'a': 1}\nprint(f'{d['a']}')", "print(f'{d['a'}')")
+
+    assert [each.lacks for each in told.run.cells] == ["python", None]
 
 
 # -- limits ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import ast
 import json
 import pickle
 import re
+import sys
 import textwrap
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,9 @@ from grader.feedback.catalogue import catalogue
 from grader.model import Cell, GraderError, Limits, Notebook
 from grader.notebook import UnreadableError, changes, declared, own_prose, parse, prose, read, recording, runnable
 from grader.notebook.constants import number
+from grader.notebook.newer import needs_newer
 from grader.notebook.reading import _REASONS
+from grader.notebook.source import tree
 
 BASE_PATH = Path(__file__).parents[1] / "rubrics" / "gradient_descent" / "gradient descent.ipynb"
 BASE = read(BASE_PATH, limits=Limits())
@@ -569,16 +572,13 @@ def test_a_recorded_loop_does_what_it_did() -> None:
     source = "w = 8.0\nfor i in range(3):\n    w = w / 2"
     seen: list[float] = []
 
-    class Shell:
-        _grader_capture = SimpleNamespace(recorder=lambda *_: record)
-
     def record(space: dict[str, Any]) -> Any:
         seen.append(space["w"])
         return record
 
     written = recording(notebook(source))
     assert written is not None
-    space: dict[str, Any] = {"get_ipython": Shell}
+    space: dict[str, Any] = {"_grader_kept": SimpleNamespace(recorder=lambda *_: record)}
     exec(written.cells[0].source, space)  # noqa: S102 - our own three lines
 
     assert (space["w"], seen) == (1.0, [8.0, 4.0, 2.0, 1.0])
@@ -594,3 +594,83 @@ def test_whatever_a_cell_holds_what_is_recorded_is_python(source: str) -> None:
     written = recording(notebook(source))
 
     assert written is None or compile(written.cells[0].source, "cell", "exec").co_filename == "cell"
+
+
+# -- syntax of a newer Python ------------------------------------------------------------------------
+
+NEWER = {
+    "same-quotes": "d = {'a': 1}\nprint(f'{d['a']}')",
+    "format": "d = {'a': 1}\nprint(f'{d['a']:.3f} {d['a']!r:>{10}} {{x}}')",
+    "backslash": "print(f'{'\\n'.join(['a'])}')",
+    "debug": "d = {'a': 1}\nprint(f'{d['a']=}')",
+    "lines": "x = 1\ns = f'{\n  x\n}'",
+    "nested": "print(f'{f'{f'{1 + 1}'}'}')",
+    "type": "type Vector = list[float]\nx = 1",
+    "parameters": "def first[T](values: list[T]) -> T:\n    return values[0]",
+}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows that syntax")
+@pytest.mark.parametrize("source", NEWER.values(), ids=NEWER)
+def test_syntax_of_a_newer_python_is_told_from_a_mistake(source: str) -> None:
+    older = needs_newer(source)
+
+    assert older is not None
+    assert ast.parse(older)
+    assert older.count("\n") == source.count("\n")
+    assert tree(source) is not None
+
+
+@pytest.mark.parametrize(
+    "source", ["print(f'{x')", "print 'a'", "# it's f'{d['a']}\nx = (", "x = 1：2", "x = 1", "f'", "f'{", "f'{'"]
+)
+def test_a_mistake_is_no_newer_syntax(source: str) -> None:
+    assert needs_newer(source) is None
+
+
+@given(st.text(alphabet="f'\"{}[]()a:!=\\\n#t ", max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_whatever_stands_in_a_cell_what_is_called_newer_can_be_parsed(source: str) -> None:
+    older = needs_newer(source)
+
+    assert older is None or ast.parse(older)
+
+
+# -- what JSON may hold and no file can --------------------------------------------------------------
+
+
+def test_half_an_emoji_is_replaced_and_a_whole_one_stays() -> None:
+    half, whole = parse(_with_source("# a\ud83d b")), parse(_with_source("# \U0001f600"))
+
+    assert half.cells[0].source == "# a\ufffd b"
+    assert whole.cells[0].source == "# \U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "may_fail"),
+    [
+        ({"tags": ["raises-exception"]}, True),
+        ({"tags": ["x"]}, False),
+        ({"tags": 5}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_cell_says_by_a_tag_that_it_may_fail(metadata: Any, may_fail: bool) -> None:
+    content = {"nbformat": 4, "cells": [{"cell_type": "code", "source": "1/0", "metadata": metadata}]}
+
+    assert parse(json.dumps(content)).cells[0].may_fail is may_fail
+
+
+def _with_source(source: str) -> str:
+    return json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": source}]})
+
+
+# -- Colab's modules -----------------------------------------------------------------------------------
+
+
+def test_a_guard_sees_that_this_is_not_colab() -> None:
+    guard = "try:\n    from google.colab import drive\n    drive.mount('/content')\nexcept ImportError:\n    pass"
+
+    assert runnable(guard).split("\n")[1].strip() == "from google.colab import drive"
+    assert runnable("from google.colab import drive\ndrive.mount('/content')") == "pass\npass"

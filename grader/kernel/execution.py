@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import nbformat.v4
+from msgspec.structs import replace
 from nbclient.exceptions import DeadKernelError
 from zmq.constants import Event
 from zmq.utils.monitor import recv_monitor_message
@@ -21,7 +22,7 @@ from grader import sandbox, trace
 from grader.kernel.jupyter import MB, MESSAGE_BYTES, Cells, Client, Manager, Meter, Provisioner, ready
 from grader.kernel.outputs import failure, images, printed, with_consequences
 from grader.model import Cell, CellRun, CellStatus, Declared, GraderError, Message, Record, Run, Series, message
-from grader.notebook import runnable
+from grader.notebook import needs_newer, runnable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,7 @@ _OVERHEAD = 1.5  # base64 and the envelope of a message
 _WATCH_SECONDS = 0.05
 _START_SECONDS = 60.0
 _RETRY_MILLISECONDS = 500
+_SYNTAX = frozenset({"SyntaxError", "IndentationError", "TabError"})
 _GROWTH_MB, _GROWTH_TIMES = 64, 6  # what a cell's output may cost this process: parsed, copied, and as wide text
 
 Stop = Literal["timeout", "memory", "output-limit", "kernel-died", "protocol"]
@@ -65,7 +67,7 @@ async def _execute(notebook: Notebook, gather: Gather, isolation: Isolation) -> 
     kernel = await _started(gather, isolation)
     try:
         cells = [cell for cell in notebook.cells if cell.kind == "code"]
-        told = [await kernel.run(cell, number) for number, cell in enumerate(cells)]
+        told = [await kernel.run(cell) for cell in cells]
         runs = with_consequences(told, [cell.source for cell in cells])
     finally:
         kernel.close()
@@ -186,8 +188,8 @@ class _Kernel:
         self._provisioner.close()
         self._manager.context.destroy(linger=0)
 
-    async def run(self, cell: Cell, number: int) -> CellRun:
-        """Run one cell, then fetch the numbers it left."""
+    async def run(self, cell: Cell) -> CellRun:
+        """Run one cell, as a notebook of its own, then fetch the numbers it left."""
         if self.stopped is not None:
             return CellRun(index=cell.index, status="not-run")
         if not cell.source.strip():
@@ -195,9 +197,9 @@ class _Kernel:
         self._meter.allow(cell=int(self.limits.cell_output_mb * MB))
         self._may_grow()
         node = nbformat.v4.new_code_cell(runnable(cell.source))
-        self._notebook.nb.cells.append(node)
+        self._notebook.nb.cells = [node]
         began = time.monotonic()
-        await self._bounded(self._notebook.async_execute_cell(node, number))
+        await self._bounded(self._notebook.async_execute_cell(node, 0))
         seconds = time.monotonic() - began
         if self.stopped is None:
             await self._bounded(self._fetch(cell.index))
@@ -209,20 +211,15 @@ class _Kernel:
 
     def _told(self, cell: Cell, node: Any, seconds: float) -> CellRun:
         """Say what a cell did, from what it showed."""
-        error = failure(node)
+        error = None if cell.may_fail else failure(node)
         status: CellStatus = "ok" if error is None else "memory" if error.name == "MemoryError" else "error"
         if self.stopped is not None:
             status = "kernel-died" if self.stopped == "protocol" else self.stopped
-        return CellRun(
-            index=cell.index,
-            status=status,
-            seconds=seconds,
-            error=None if error is None else error.text,
-            line=None if error is None else error.line,
-            environment=error is not None and error.environment,
-            printed=printed(node),
-            images=images(node),
-        )
+        told = CellRun(index=cell.index, status=status, seconds=seconds, printed=printed(node), images=images(node))
+        if error is None:
+            return told
+        newer = error.name in _SYNTAX and needs_newer(cell.source) is not None
+        return replace(told, error=error.text, line=error.line, lacks="python" if newer else error.lacks)
 
     async def _bounded(self, work: Any) -> None:
         """Do one thing with the kernel until it is done, or something stops the kernel."""
@@ -294,13 +291,13 @@ class _Kernel:
         """Bring out the series that are new since the last cell."""
         nonce, budget = secrets.token_hex(16), self._history_left
         self._meter.allow(cell=int(_OVERHEAD * _CHUNK_BYTES) + MB, history=True)
-        text = await self._ask(f"collect({nonce!r}, {budget}, {_CHUNK_BYTES})")
+        text = await self._ask("collect", nonce, budget, _CHUNK_BYTES)
         told = trace.announced(text, nonce=nonce, budget=budget)
         self._may_grow(2 * told.total)
         data = bytearray(told.data)
         while len(data) < told.total:
             self._meter.allow(cell=int(_OVERHEAD * _CHUNK_BYTES) + MB, history=True)
-            text = await self._ask(f"piece({nonce!r}, {len(data)}, {_CHUNK_BYTES})")
+            text = await self._ask("piece", nonce, len(data), _CHUNK_BYTES)
             more = trace.piece(text, nonce=nonce, offset=len(data))
             if not more:
                 raise trace.TraceError("a piece is empty")
@@ -312,16 +309,15 @@ class _Kernel:
         for name, rows in told.skipped:
             (self.cut if name in sent else self.skipped).append((cell, name, rows))
 
-    async def _ask(self, question: str) -> str:
+    async def _ask(self, ask: str, *values: str | int) -> str:
         """Let capture answer inside the kernel, and take the answer from the reply."""
         assert self._client is not None  # noqa: S101 - started before any cell runs
-        asked = self._client.execute(
-            "", silent=True, store_history=False, user_expressions={"told": f"get_ipython()._grader_capture.{question}"}
-        )
+        request = self._client.session.msg("grader_request", {"ask": ask, "values": values})
+        self._client.shell_channel.send(request)
         while True:
             reply = await self._client.get_shell_msg(timeout=None)
-            if reply["parent_header"].get("msg_id") == asked:
-                text = reply["content"]["user_expressions"]["told"]["data"]["text/plain"]
+            if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+                text = reply["content"]["text"]
                 if not isinstance(text, str):
                     raise trace.TraceError("the answer is no text")
                 return text

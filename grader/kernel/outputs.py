@@ -12,33 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from grader.kernel.machine import lacking
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grader.model import CellRun
+    from grader.model import CellRun, Lack
 
 _PRINTED = 20_000
+_MOST_READ = 500_000  # characters of a cell that is no Python
 _ERROR = 300
+_BEGUN = re.compile(r"^[ \t]*(?:def |class )?[ \t]*([^\W\d]\w*)[ \t]*(?:=(?!=)|\()", re.MULTILINE)
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-# Errors that say something about the machine, not about the student: (exception, what its message contains).
-_ENVIRONMENT = (
-    (r"ModuleNotFoundError|ImportError|PackageNotFoundError|StdinNotImplementedError|gaierror|URLError|HTTPError", r""),
-    (r"FileNotFoundError|CalledProcessError", r""),
-    (
-        r"AttributeError",
-        r"module 'numpy' has no attribute '(?:product|cumproduct|sometrue|alltrue|asscalar|row_stack|trapz|in1d|mat)'",
-    ),
-    (r"AttributeError", r"deprecated alias|was removed in|has been removed|no attribute 'get_cmap'"),
-    (r"AttributeError", r"'(?:DataFrame|Series)' object has no attribute '(?:append|ix|as_matrix|iteritems)'"),
-    (r"TypeError", r"(?:gca|AbstractMovieWriter\.__init__)\(\) got an unexpected keyword argument"),
-    (r"ValueError", r"inhomogeneous shape|Unknown projection"),
-    (r"OSError", r"is not a valid package style|Errno 95|Operation not supported|out of pty devices"),
-    (r"TclError", r""),
-    (r"UsageError", r"magic function"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +35,13 @@ class Failure:
     name: str
     text: str
     line: int | None
-    environment: bool
+    lacks: Lack | None
 
 
 def failure(node: Any) -> Failure | None:
-    """Read the error that a cell ended with."""
+    """Read the error that a cell ended with; `sys.exit()` is none: it says "I am done"."""
     output = next((output for output in reversed(node.outputs) if output.get("output_type") == "error"), None)
-    if output is None:
+    if output is None or output.get("ename") == "SystemExit":
         return None
     name, value = clean(str(output.get("ename", "")))[:100], clean(str(output.get("evalue", "")))
     name = {"_ArrayMemoryError": "MemoryError"}.get(name, name)
@@ -63,7 +50,7 @@ def failure(node: Any) -> Failure | None:
         name=name,
         text=text if len(text) <= _ERROR else text[: _ERROR - 1] + "…",
         line=_line(output.get("traceback"), node.get("execution_count")),
-        environment=any(re.fullmatch(kind, name) and re.search(said, value) for kind, said in _ENVIRONMENT),
+        lacks=lacking(name, value),
     )
 
 
@@ -94,20 +81,47 @@ def images(node: Any) -> tuple[str, ...]:
 
 
 def with_consequences(runs: Sequence[CellRun], sources: Sequence[str]) -> tuple[CellRun, ...]:
-    """Mark errors that only follow from one of the machine's: a name that is not bound, a model that was not fitted."""
+    """Mark errors that only follow from an earlier one: a name that is not bound, a model that was not fitted.
+
+    What follows from the machine's fault is the machine's as well; what follows from the student's is not told twice.
+    """
     lost: set[str] = set()
     taken: set[str] = set()
+    own: dict[str, int] = {}
     found = []
     for run, source in zip(runs, sources, strict=True):
         nodes = _nodes(source)
         taken |= {name for node in nodes for name in _taken_out(node)}
-        follows = not run.environment and _follows(run.error or "", nodes, lost | taken)
-        if run.environment or follows:
+        told = run
+        if run.lacks is None and _follows(run.error or "", nodes, lost | taken):
+            told = replace(run, lacks="follows")
+        elif run.lacks is None and run.status == "error":
+            told = replace(run, follows=own.get(_unbound(run.error or "")))
+        if told.lacks is not None:
             lost |= {name for node in nodes for name in (*_names(node), *_changed(node))} - _modules(nodes, run)
         elif run.status == "ok":
-            lost -= {name for node in _nodes(source, local=False) for name in _names(node)}
-        found.append(replace(run, environment=True) if follows else run)
+            bound = {name for node in _nodes(source, local=False) for name in _names(node)}
+            lost -= bound
+            own = {name: cell for name, cell in own.items() if name not in bound}
+        elif run.status == "error":
+            own |= dict.fromkeys(_would_bind(source, nodes), told.follows or run.index)
+        found.append(told)
     return tuple(found)
+
+
+def _would_bind(source: str, nodes: Sequence[ast.AST]) -> set[str]:
+    """List the names that a cell would have bound; of one that is no Python, what its lines begin with."""
+    if nodes:
+        return {name for node in nodes for name in _names(node)}
+    return set(
+        re.findall(r"^[ \t]*(?:def |class )?[ \t]*([^\W\d]\w*)[ \t]*(?:=(?!=)|\()", source[:_MOST_READ], re.MULTILINE)
+    )
+
+
+def _unbound(error: str) -> str:
+    """Return the name that an error says is not defined, or nothing."""
+    missing = re.match(r"NameError: name '([^']+)' is not defined", error)
+    return missing.group(1) if missing else ""
 
 
 def _taken_out(node: ast.AST) -> list[str]:
@@ -122,9 +136,9 @@ def _taken_out(node: ast.AST) -> list[str]:
 
 def _follows(error: str, nodes: Sequence[ast.AST], lost: set[str]) -> bool:
     """Say whether an error can only come, or may well come, from names that hold nothing because of the machine."""
-    missing = re.match(r"NameError: name '([^']+)' is not defined", error)
-    if missing is not None:
-        return bool({missing.group(1), "*"} & lost)
+    missing = _unbound(error)
+    if missing:
+        return bool({missing, "*"} & lost)
     read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return re.match(r"(?:Attribute|Key|Index|Type|Value|NotFitted)Error\b", error) is not None and bool(read & lost)
 

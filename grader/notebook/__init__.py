@@ -2,6 +2,7 @@
 
 from grader.notebook.changes import changes, own_prose, prose
 from grader.notebook.constants import declared
+from grader.notebook.newer import needs_newer
 from grader.notebook.reach import reaches
 from grader.notebook.reading import UnreadableError, parse, read
 from grader.notebook.recording import recording
@@ -11,6 +12,7 @@ __all__ = [
     "UnreadableError",
     "changes",
     "declared",
+    "needs_newer",
     "own_prose",
     "parse",
     "prose",

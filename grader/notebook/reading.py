@@ -209,7 +209,19 @@ def _cell(index: int, cell: Any) -> Cell:
     kind = _KINDS.get(str(cell.get("cell_type"))) if isinstance(cell, dict) else None
     if kind is None or not isinstance(cell.get("source", ""), str | list):
         raise _refuse("notebook.bad-cell", cell=index)
-    return Cell(index=index, kind=kind, source=_joined(cell).replace("\r\n", "\n").replace("\r", "\n"))  # type: ignore[arg-type]
+    source = _whole_letters(_joined(cell)).replace("\r\n", "\n").replace("\r", "\n")
+    return Cell(index=index, kind=kind, source=source, may_fail="raises-exception" in _tags(cell))  # type: ignore[arg-type]
+
+
+def _whole_letters(text: str) -> str:
+    """Replace half an emoji, which JSON may hold and no file or message can."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _tags(cell: dict[str, Any]) -> list[Any]:
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tags if isinstance(tags, list) else []
 
 
 def _check_language(content: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from grader.notebook.source import tree
 MOST_NAMES = 12  # of one loop
 _LOOPS = (ast.For, ast.While)
 _RECORD = "_grader_record"
+_CAPTURE = "_grader_kept"  # a builtin of the kernel, which no reset of the namespace removes
 _NO_PARAMETER = re.compile(
     r"(?:s|v|g|vt|gt|st|cache|velocity|grads?|gradients?|total\w*|\w*loss\w*|\w*cost\w*|\w*error\w*)"
 )
@@ -72,7 +73,7 @@ def _inside(statement: ast.stmt, place: str) -> bool:
 
 
 def _with_record(loop: ast.For | ast.While, place: str, names: tuple[str, ...]) -> list[ast.stmt]:
-    begin = f"{_RECORD} = get_ipython()._grader_capture.recorder({place!r}, {names!r})(locals())"
+    begin = f"{_RECORD} = {_CAPTURE}.recorder({place!r}, {names!r})(locals())"
     loop.body = [*loop.body, *ast.parse(f"{_RECORD}(locals())").body]
     return [*ast.parse(begin).body, loop]
 

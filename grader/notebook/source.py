@@ -6,6 +6,8 @@ import ast
 import re
 import warnings
 
+from grader.notebook.newer import needs_newer
+
 MAX_CELL = 500_000  # characters; a syntax tree takes a hundred times its source
 INLINE = "module://matplotlib_inline.backend_inline"
 
@@ -16,7 +18,7 @@ _PYTHON_CELL = re.compile(r"%%\s?(time|timeit|capture|prun|memit|python3?|skip|s
 
 
 def tree(source: str) -> ast.Module | None:
-    """Parse a cell, or None where it is not Python, as IPython would see it."""
+    """Parse a cell, or None where it is not Python, as IPython or a newer Python would see it."""
     if len(source) > MAX_CELL:
         return None
     for text in (source, plain(source)):
@@ -24,7 +26,8 @@ def tree(source: str) -> ast.Module | None:
             parsed = _parsed(candidate)
             if parsed is not None:
                 return parsed
-    return None
+    older = needs_newer(plain(source))
+    return None if older is None else _parsed(older)
 
 
 def plain(source: str) -> str:
@@ -146,7 +149,8 @@ _SUBSTITUTIONS = (
     (re.compile(r"^(\s*)%%(?:time|timeit|capture|prun|memit)\b.*"), r"\1pass"),
     (re.compile(r"^(\s*)%timeit\b(?:\s+-\w+(?:\s+\d+)?)*"), r"\1%time"),
     (
-        re.compile(r"^(\s*)(?:from\s+google\.colab\b.*|import\s+google\.colab\b.*|drive\.mount\([^()]*\)\s*)$"),
+        # one that stands inside something is a guard, which must see that this is not Colab
+        re.compile(r"^()(?:from\s+google\.colab\b.*|import\s+google\.colab\b.*|drive\.mount\([^()]*\)\s*)$"),
         r"\1pass",
     ),
     (re.compile(r"^(\s*)input\((?:[^()]*)\)\s*(?:#.*)?$"), r"\1pass"),
