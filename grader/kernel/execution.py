@@ -34,7 +34,6 @@ _OVERHEAD = 1.5  # base64 and the envelope of a message
 _WATCH_SECONDS = 0.05
 _START_SECONDS = 60.0
 _RETRY_MILLISECONDS = 500
-_SYNTAX = frozenset({"SyntaxError", "IndentationError", "TabError"})
 _GROWTH_MB, _GROWTH_TIMES = 64, 6  # what a cell's output may cost this process: parsed, copied, and as wide text
 
 Stop = Literal["timeout", "memory", "output-limit", "kernel-died", "protocol"]
@@ -215,11 +214,17 @@ class _Kernel:
         status: CellStatus = "ok" if error is None else "memory" if error.name == "MemoryError" else "error"
         if self.stopped is not None:
             status = "kernel-died" if self.stopped == "protocol" else self.stopped
-        told = CellRun(index=cell.index, status=status, seconds=seconds, printed=printed(node), images=images(node))
+        told = CellRun(
+            index=cell.index,
+            status=status,
+            seconds=seconds,
+            translated=needs_newer(cell.source),
+            printed=printed(node),
+            images=images(node),
+        )
         if error is None:
             return told
-        newer = error.name in _SYNTAX and needs_newer(cell.source) is not None
-        return replace(told, error=error.text, line=error.line, lacks="python" if newer else error.lacks)
+        return replace(told, error=error.text, line=error.line, lacks=error.lacks)
 
     async def _bounded(self, work: Any) -> None:
         """Do one thing with the kernel until it is done, or something stops the kernel."""

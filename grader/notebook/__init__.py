@@ -2,11 +2,10 @@
 
 from grader.notebook.changes import changes, own_prose, prose
 from grader.notebook.constants import declared
-from grader.notebook.newer import needs_newer
 from grader.notebook.reach import reaches
 from grader.notebook.reading import UnreadableError, parse, read
 from grader.notebook.recording import recording
-from grader.notebook.source import runnable
+from grader.notebook.source import needs_newer, runnable
 
 __all__ = [
     "UnreadableError",

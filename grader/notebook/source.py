@@ -6,7 +6,7 @@ import ast
 import re
 import warnings
 
-from grader.notebook.newer import needs_newer
+from grader.notebook.newer import older
 
 MAX_CELL = 500_000  # characters; a syntax tree takes a hundred times its source
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -26,8 +26,7 @@ def tree(source: str) -> ast.Module | None:
             parsed = _parsed(candidate)
             if parsed is not None:
                 return parsed
-    older = needs_newer(plain(source))
-    return None if older is None else _parsed(older)
+    return _parsed(older(plain(source)))
 
 
 def plain(source: str) -> str:
@@ -40,13 +39,28 @@ def plain(source: str) -> str:
 
 
 def runnable(source: str) -> str:
-    """Make a cell safe to execute unattended: no GUI backend, no installer, no prompt, no stray indentation."""
+    """Make a cell safe to execute unattended: no GUI backend, no installer, no prompt, no stray indentation.
+
+    What only a newer Python understands is written as this one does.
+    """
     lines = source.split("\n")
     magic = _cell_magic(lines)
     if magic is not None and not _PYTHON_CELL.match(lines[magic].strip()):
         return source
     harmless = (_harmless(line) if fresh else line for line, fresh in zip(lines, _fresh(lines), strict=True))
-    return _indented_right("\n".join(harmless))
+    return _translated(_indented_right("\n".join(harmless)))
+
+
+def needs_newer(source: str) -> bool:
+    """Say whether a cell is Python, but only for a newer one."""
+    return _translated(source) != source
+
+
+def _translated(source: str) -> str:
+    if len(source) > MAX_CELL or _parsed(plain(source)) is not None:
+        return source
+    text = older(source)
+    return text if text != source and _parsed(plain(text)) is not None else source
 
 
 def _parsed(source: str) -> ast.Module | None:
