@@ -8,6 +8,8 @@ One answer is a line of ASCII, its fields separated by semicolons (names in hexa
 
     nonce ; bytes in all ; name:source:rows:columns:same,… ; name:value,… ; name:rows,… ; base64 of the first bytes
 
+`same` is 0 where bytes follow, 1 where the numbers are those that the name had before, or the name that has the same
+numbers: a list that a function filled goes on under the name to which it was returned.
 The series' bytes follow each other in the order in which they are named; further pieces are asked for by offset.
 Besides what the namespace holds, it tells histories that a function or the next turn of a loop would lose, and lines of
 figures, which are closed once they are shown.
@@ -176,23 +178,26 @@ class Capture:
             if len(data) <= budget and len(series) < MOST_SERIES:
                 series.append((name, "r", rows, columns, 0, data))
                 budget -= len(data)
-        for name, source, rows, columns, kept in self._lost():
+        for name, source, rows, columns, same, kept in self._lost():
             if len(kept) <= budget and len(series) < MOST_SERIES:
-                series.append((name, source, rows, columns, 0, memoryview(kept)))
+                series.append((name, source, rows, columns, same, memoryview(kept)))
                 budget -= len(kept)
         return series, scalars[:MOST_SCALARS], skipped
 
-    def _lost(self) -> Iterator[tuple[str, str, int, int, bytes]]:
-        """Tell the histories that were kept before they were lost, unless a name still holds the same numbers."""
+    def _lost(self) -> Iterator[tuple[str, str, int, int, Any, bytes]]:
+        """Tell the histories that were kept before they were lost; of what a name still holds, only which name."""
         kept, self._kept, self._turns, self._room = self._kept, [], {}, MOST_KEPT_BYTES
         self.full.clear()
         self._plotted = 0
-        known = {digest for _, digest in self._seen.values()}
+        held = {digest: name for name, (_, digest) in self._seen.items()}
+        known = set(held)
         for name, source, rows, columns, data in sorted(kept, key=lambda each: each[1]):  # lines after histories
             digest = _digest(rows, columns, data)
-            if digest not in known and not (source == "p" and _column_digests(rows, data) & known):
+            if digest in held and source == "l":
+                yield name, "f", rows, columns, _hex(held[digest]), b""
+            elif digest not in known and not (source == "p" and _column_digests(rows, data) & known):
                 known |= {digest, *(_column_digests(rows, data) if columns == 2 else ())}
-                yield name, source, rows, columns, data
+                yield name, source, rows, columns, 0, data
 
     def _recorded(self) -> Iterator[tuple[str, int, int, memoryview]]:
         """Tell what the rewritten loops went through, each run of a loop under a name of its own."""
@@ -321,8 +326,7 @@ class Watch(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Look at what the loops of a function filled, however it returns."""
-        given = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}  # the caller holds these
-        names = [name for name in _filled(node.body) if name not in given]
+        names = _filled(node.body)
         outer, self._place = self._place, node.name
         self.generic_visit(node)
         self._place = outer

@@ -236,16 +236,47 @@ class Prose(Record, frozen=True, kw_only=True):
     kind: Literal["text", "comment"] = "text"
 
 
+class Kept(Record, frozen=True, kw_only=True):
+    """A container that a training loop fills, as Python reaches it in the loop, and what stands in its columns.
+
+    A key that varies is written `[*]`. A column is None where it is nothing that the loop carries from turn to turn.
+    """
+
+    path: str
+    columns: tuple[str | None, ...]
+
+
+class Loop(Record, frozen=True, kw_only=True):
+    """A training loop as written: in which function it stands ("" outside of any), and what it keeps of its states."""
+
+    cell: int
+    place: str
+    line: int
+    kept: tuple[Kept, ...]
+
+
+class Call(Record, frozen=True, kw_only=True):
+    """One training run as written: the function of its loop, or "" and the loop's line, and what it is given."""
+
+    cell: int
+    place: str
+    line: int
+    settings: dict[str, float]
+
+
 class Series(Record, frozen=True, kw_only=True):
     """Numbers that the kernel held after a cell, as capture found them; a candidate, not yet a history.
 
-    `values` has shape [T] or [T, k]. `name` is how Python reaches it: `b_history`, `hist['b']`, `theta`.
+    `values` has shape [T] or [T, k]. `name` is how Python reaches it: `b_history`, `hist['b']`, `theta`. One that was
+    `filled` in a function is a second name for numbers that the notebook still holds.
     """
 
     cell: int
     name: str
     values: Any
-    source: Literal["namespace", "attribute", "container", "returned", "plotted", "printed", "recorded"] = "namespace"
+    source: Literal["namespace", "attribute", "container", "returned", "plotted", "printed", "recorded", "filled"] = (
+        "namespace"
+    )
 
 
 # -- what verification yields --------------------------------------------------------------------

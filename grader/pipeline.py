@@ -321,9 +321,17 @@ def _recorded(theirs: Notebook, job: Job, evidence: Evidence) -> tuple[Series, .
 
 def _verify(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
     """Find the training runs among the series, and judge every step of them."""
-    from grader import verify
+    from grader import notebook, verify
 
-    return replace(evidence, matches=verify.runs(series, declared=evidence.declared, names=job.gather.names))
+    theirs = evidence.notebook or Notebook()
+    found = verify.runs(
+        series,
+        declared=evidence.declared,
+        names=job.gather.names,
+        loops=notebook.loops(theirs),
+        calls=notebook.calls(theirs),
+    )
+    return replace(evidence, matches=found)
 
 
 def _report(job: Job, evidence: Evidence) -> Evidence:

@@ -16,7 +16,7 @@ from grader.model import Declared, Series
 if TYPE_CHECKING:
     from grader.model import Floats
 
-Source = Literal["namespace", "attribute", "container", "returned", "plotted", "recorded"]
+Source = Literal["namespace", "attribute", "container", "returned", "plotted", "recorded", "filled"]
 _SOURCES: dict[str, Source] = {
     "n": "namespace",
     "a": "attribute",
@@ -24,9 +24,10 @@ _SOURCES: dict[str, Source] = {
     "l": "returned",
     "p": "plotted",
     "r": "recorded",
+    "f": "filled",
 }
 _NAME = r"(?:[0-9a-f]{2}){1,1000}"
-_ENTRY = re.compile(rf"({_NAME}):([naclpr]):([0-9]{{1,12}}):([0-9]{{1,3}}):([01])", re.ASCII)
+_ENTRY = re.compile(rf"({_NAME}):([naclprf]):([0-9]{{1,12}}):([0-9]{{1,3}}):([01]|{_NAME})", re.ASCII)
 _SCALAR = re.compile(rf"({_NAME}):([0-9a-f]{{16}})", re.ASCII)
 _SKIPPED = re.compile(rf"({_NAME}):([0-9]{{1,15}})", re.ASCII)
 _MOST_ENTRIES = 2000
@@ -38,13 +39,13 @@ class TraceError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One series that the kernel announces; `same` names numbers that are already here."""
+    """One series that the kernel announces; `same` is the name of numbers that are already here, or nothing."""
 
     name: str
     source: Source
     rows: int
     columns: int
-    same: bool
+    same: str
 
     @property
     def size(self) -> int:
@@ -76,7 +77,7 @@ class Reader:
             if not entry.same:
                 self.known[entry.name] = _numbers(entry, view[offset : offset + entry.size])
                 offset += entry.size
-            values = self.known.get(entry.name)
+            values = self.known.get(entry.same or entry.name)
             if values is None:
                 raise TraceError("a series is said to be unchanged that was never sent")
             found.append(Series(cell=cell, name=entry.name, values=values, source=entry.source))
@@ -89,7 +90,13 @@ def announced(text: str, *, nonce: str, budget: int) -> Announced:
     if len(fields) != 6 or fields[0] != nonce:
         raise TraceError("not an answer to this question")
     entries = tuple(
-        Entry(name=_name(name), source=_SOURCES[source], rows=int(rows), columns=int(columns), same=same == "1")
+        Entry(
+            name=_name(name),
+            source=_SOURCES[source],
+            rows=int(rows),
+            columns=int(columns),
+            same="" if same == "0" else _name(name if same == "1" else same),
+        )
         for name, source, rows, columns, same in _all(_ENTRY, fields[2])
     )
     total = _count(fields[1])

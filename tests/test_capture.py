@@ -26,10 +26,10 @@ BUDGET = 1 << 30
 
 def asked(capture: Capture, reader: trace.Reader, cell: int = 1, *, size: int = 1 << 20, budget: int = BUDGET) -> Any:
     """Ask as the grader does, piece by piece; give the series and what came with them."""
-    told = trace.announced(repr(capture.collect(NONCE, budget, size)), nonce=NONCE, budget=budget)
+    told = trace.announced(capture.collect(NONCE, budget, size), nonce=NONCE, budget=budget)
     data = told.data
     while len(data) < told.total:
-        data += trace.piece(repr(capture.piece(NONCE, len(data), size)), nonce=NONCE, offset=len(data))
+        data += trace.piece(capture.piece(NONCE, len(data), size), nonce=NONCE, offset=len(data))
     return reader.series(cell, told, data), told
 
 

@@ -218,7 +218,7 @@ class _Statements:
 
     def __init__(self, functions: Mapping[str, Callable], known: dict[str, float]) -> None:
         self.functions, self.known = functions, known
-        self.lists: dict[str, tuple[float, ...]] = {}
+        self.tables: dict[str, ast.expr] = {}
 
     def of(self, body: list[ast.stmt], *, looping: bool = False) -> Iterator[Stated]:
         for statement in body:
@@ -261,7 +261,7 @@ class _Statements:
             return
         stated = number(value, NOTHING if looping else self.known)
         if isinstance(target, ast.Name):
-            self._learn(name, stated if not looping else None, numbers(value, self.known))
+            self._learn(name, stated if not looping else None, value)
         if stated is not None:
             yield name, stated, target.lineno
         elif isinstance(value, ast.Dict):
@@ -270,13 +270,13 @@ class _Statements:
             few = numbers(value)
             yield from ((f"{name}[{i}]", v, target.lineno) for i, v in enumerate(few or ()) if len(few or ()) <= 4)
 
-    def _learn(self, name: str, value: float | None, values: tuple[float, ...] | None) -> None:
+    def _learn(self, name: str, number: float | None, value: ast.expr) -> None:
         self.known.pop(name, None)
-        self.lists.pop(name, None)
-        if value is not None:
-            self.known[name] = value
-        if values is not None:
-            self.lists[name] = values
+        self.tables.pop(name, None)
+        if number is not None:
+            self.known[name] = number
+        if isinstance(value, ast.List | ast.Tuple | ast.Dict | ast.Call):
+            self.tables[name] = value
 
     def _forget(self, node: ast.stmt) -> None:
         for inner in ast.walk(node):
@@ -296,7 +296,7 @@ class _Statements:
 
     def _loop_values(self, target: ast.expr, iterated: ast.expr) -> Iterator[Stated]:
         """`for lr in [1e-7, 1e-6]` declares lr twice."""
-        for name, value in loop_values(target, iterated, self.known, self.lists):
+        for name, value in loop_values(target, iterated, self.known, self.tables):
             yield name, value, target.lineno
 
     def _calls(self, statement: ast.stmt, *, looping: bool) -> Iterator[Stated]:
@@ -309,25 +309,72 @@ class _Statements:
 
 
 def loop_values(
-    target: ast.expr, iterated: ast.expr, known: Known, lists: Mapping[str, tuple[float, ...]]
+    target: ast.expr, iterated: ast.expr, known: Known, tables: Mapping[str, ast.expr]
 ) -> Iterator[tuple[str, float]]:
-    """Name what a loop over constants assigns, through `enumerate` and `zip` as well."""
-    if isinstance(iterated, ast.Call) and isinstance(target, ast.Tuple):
-        if called(iterated.func) == "enumerate" and iterated.args and len(target.elts) == 2:
-            yield from loop_values(target.elts[1], iterated.args[0], known, lists)
-        if called(iterated.func) == "zip" and len(iterated.args) == len(target.elts):
-            for inner, part in zip(target.elts, iterated.args, strict=True):
-                yield from loop_values(inner, part, known, lists)
-    elif isinstance(target, ast.Name):
-        values = lists.get(iterated.id) if isinstance(iterated, ast.Name) else numbers(iterated, known)
-        yield from ((target.id, value) for value in values or ())
-    elif isinstance(target, ast.Tuple) and isinstance(iterated, ast.List | ast.Tuple):
-        for row in iterated.elts:
-            if isinstance(row, ast.Tuple | ast.List) and len(row.elts) == len(target.elts):
-                pairs = zip(target.elts, row.elts, strict=True)
-                yield from (
-                    (t.id, v) for t, e in pairs if isinstance(t, ast.Name) and (v := number(e, known)) is not None
-                )
+    """Name the numbers that a loop over constants assigns, turn by turn."""
+    for round_ in loop_rounds(target, iterated, tables):
+        for name, node in round_.items():
+            value = number(node, known)
+            if value is not None:
+                yield name, value
+
+
+def loop_rounds(target: ast.expr, iterated: ast.expr, tables: Mapping[str, ast.expr]) -> list[dict[str, ast.expr]]:
+    """List what a loop over a written list, tuple or dict assigns in each turn.
+
+    Through `enumerate`, `zip` and `items`, and through names that such a table was given.
+    """
+    rows = _rows(iterated, tables, 3)
+    return [dict(_bound(target, row)) for row in rows]
+
+
+def _rows(iterated: ast.expr, tables: Mapping[str, ast.expr], depth: int) -> list[ast.expr]:
+    """List the elements of what is iterated over, as far as they are written in the notebook."""
+    match iterated:
+        case ast.Name(id=name) if name in tables and depth:
+            return _rows(tables[name], tables, depth - 1)
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return elements
+        case ast.Dict(keys=keys):
+            return [key for key in keys if key is not None]
+        case ast.Call(func=ast.Attribute(value=thing, attr="items" | "values" | "keys" as what)):
+            return _of_dict(_table(thing, tables), what)
+        case ast.Call(func=func, args=[thing, *_]) if called(func) == "enumerate":
+            rows = _rows(thing, tables, depth)
+            return [ast.Tuple(elts=[ast.Constant(value=None), row], ctx=ast.Load()) for row in rows]
+        case ast.Call(func=func, args=args) if called(func) == "zip":
+            columns = [_rows(each, tables, depth) for each in args]
+            return [ast.Tuple(elts=list(row), ctx=ast.Load()) for row in zip(*columns, strict=False)]
+        case ast.Call(func=func, args=[thing]) if called(func) in _WRAPPERS | {"list", "tuple", "sorted", "tqdm"}:
+            return _rows(thing, tables, depth)
+    return []
+
+
+def _table(node: ast.expr, tables: Mapping[str, ast.expr]) -> ast.expr:
+    return tables.get(node.id, node) if isinstance(node, ast.Name) else node
+
+
+def _of_dict(node: ast.expr, what: str) -> list[ast.expr]:
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            pairs = [(key, value) for key, value in zip(keys, values, strict=True) if key is not None]
+        case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
+            pairs = [(ast.Constant(value=k.arg), k.value) for k in keywords if k.arg]
+        case _:
+            return []
+    if what == "items":
+        return [ast.Tuple(elts=[key, value], ctx=ast.Load()) for key, value in pairs]
+    return [key if what == "keys" else value for key, value in pairs]
+
+
+def _bound(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Say which names a turn binds to which expressions."""
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+        alike = len(target.elts) == len(value.elts) and not any(isinstance(e, ast.Starred) for e in target.elts)
+        for inner, part in zip(target.elts, value.elts, strict=True) if alike else ():
+            yield from _bound(inner, part)
 
 
 def _inner(node: ast.If | ast.With | ast.Try) -> list[ast.stmt]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
+from grader.model import Call, Notebook
 from grader.notebook import roles
-from grader.notebook.constants import Callable, arguments, called, defined, loop_values, number, numbers
+from grader.notebook.constants import Callable, arguments, called, defined, loop_rounds, modules, number, numbers
 
 Value = float | str | tuple[float, ...]
 Env = dict[str, Value]
@@ -24,10 +26,14 @@ MAX_VISITS = 20_000
 
 @dataclass(frozen=True)
 class Site:
-    """One training run as written: the settings it starts with, the rule its code looks like, and its data."""
+    """One training run as written: the settings it starts with, the rule its code looks like, and its data.
+
+    `place` is the function in which its loop stands, "" outside of any.
+    """
 
     cell: int
     line: int
+    place: str
     rule: str
     values: Mapping[str, float]
     data: Mapping[str, tuple[float, ...]]
@@ -47,10 +53,17 @@ def sites(cells: Mapping[int, ast.Module]) -> tuple[Site, ...]:
     return tuple(found)
 
 
+def calls(notebook: Notebook) -> tuple[Call, ...]:
+    """List the training runs as written, with the settings that reach them."""
+    found = sites(modules(notebook))
+    return tuple(Call(cell=site.cell, place=site.place, line=site.line, settings=dict(site.values)) for site in found)
+
+
 class _Walk:
     def __init__(self) -> None:
         self.functions: Mapping[str, Callable] = {}
         self.objects: dict[str, Env] = {}
+        self.tables: dict[str, ast.expr] = {}
         self.visits = 0
 
     def body(self, body: Sequence[ast.stmt], env: Env, cell: int, depth: int) -> Iterator[Site]:
@@ -79,11 +92,11 @@ class _Walk:
     # -- loops -----------------------------------------------------------------------------------
 
     def loop(self, node: ast.For | ast.While, env: Env, cell: int, depth: int) -> Iterator[Site]:
-        rounds = list(self.rounds(node, env))
-        if rounds:
-            for values in rounds[:50]:
-                inner = env | values
-                yield from self.body(node.body, inner, cell, depth)
+        went = False
+        for values in islice(self.rounds(node, env), 50):
+            went = True
+            yield from self.body(node.body, env | values, cell, depth)
+        if went:
             return
         statements = tuple(self.statements(node.body, env, depth))
         if updates(statements):
@@ -94,18 +107,16 @@ class _Walk:
         yield from self.body(node.body, dict(env), cell, depth)
 
     def rounds(self, node: ast.For | ast.While, env: Env) -> Iterator[Env]:
-        """Yield what a loop over constants assigns in each round."""
+        """Yield what a loop over constants assigns in each round, where it assigns a number or a word."""
         if isinstance(node, ast.While):
             return
-        known, lists = _numbers_of(env), _lists_of(env)
-        each: dict[str, list[Value]] = {}
-        for name, value in loop_values(node.target, node.iter, known, lists):
-            each.setdefault(name, []).append(value)
-        if isinstance(node.target, ast.Name) and not each and isinstance(node.iter, ast.List | ast.Tuple):
-            texts = [e.value for e in node.iter.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
-            each = {node.target.id: list(texts)} if texts else {}
-        for round_ in zip(*each.values(), strict=False):
-            yield dict(zip(each, round_, strict=True))
+        for round_ in loop_rounds(node.target, node.iter, self.tables):
+            values = {name: value_of(part, env) for name, part in round_.items()}
+            known = {name: value for name, value in values.items() if value is not None}
+            settings = {name: part for name, part in round_.items() if isinstance(part, ast.Dict | ast.Call)}
+            self.tables |= settings
+            if any(isinstance(value, float | str) for value in known.values()) or settings:
+                yield known
 
     def statements(self, body: Sequence[ast.stmt], env: Env, depth: int) -> Iterator[ast.stmt]:
         """Flatten a loop's body, with the bodies of the notebook's functions that it calls."""
@@ -142,7 +153,7 @@ class _Walk:
             values["iteration"] = count
         data = {n: v for n in sorted(loaded - stored) if isinstance(v := env.get(n), tuple) and len(v) >= 3}
         shape = Counter(type(inner).__name__ for each in statements for inner in ast.walk(each))
-        return Site(cell, node.lineno, rule, values, data, shape)
+        return Site(cell, node.lineno, "", rule, values, data, shape)
 
     # -- calls -----------------------------------------------------------------------------------
 
@@ -163,7 +174,7 @@ class _Walk:
             return
         inner = {**env, **self.attributes(call.func, env), **bound}
         for site in self.body(function.body, inner, cell, depth + 1):
-            yield Site(cell, call.lineno, site.rule, site.values, site.data, site.shape)
+            yield replace(site, cell=cell, line=call.lineno, place=site.place or function.name)
 
     def bound(self, function: Callable, call: ast.Call, env: Env) -> Env:
         given = {**function.defaults, **arguments(call, self.functions)}
@@ -184,6 +195,8 @@ class _Walk:
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
+                    if isinstance(target, ast.Name):
+                        self.tables[target.id] = value
                     _bind(target, value, env)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 _bind(target, value, env)
@@ -398,7 +411,7 @@ _SUMS = ("loss", "cost", "mse", "sse", "err", "total", "rss")
 
 def rule_of(statements: Sequence[ast.stmt]) -> str:
     """Guess the update rule from what the loop accumulates: squares of gradients, a velocity, both or neither."""
-    kinds = {_accumulates(node) for node in statements}
+    kinds = {accumulates(node)[1] for node in statements}
     if "decayed-squares" in kinds:
         return "adam" if "velocity" in kinds else "rmsprop"
     if "squares" in kinds:
@@ -406,19 +419,21 @@ def rule_of(statements: Sequence[ast.stmt]) -> str:
     return "momentum" if "velocity" in kinds else "gd"
 
 
-def _accumulates(node: ast.stmt) -> str | None:
+def accumulates(node: ast.stmt) -> tuple[str | None, str | None]:
+    """Say which name a statement adds to, and whether that is a velocity or squares; None where it is neither."""
     target, value = _recursion(node)
     if target is None or value is None or any(part in target.lower() for part in _SUMS):
-        return None
+        return target, None
     if isinstance(node, ast.Assign) and target not in _loaded(value):
-        return None
+        return target, None
     decayed = any(
         isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mult) and _is_factor(inner, target)
         for inner in ast.walk(value)
     )
     if any(_is_square(inner) for inner in ast.walk(value)):
-        return "decayed-squares" if decayed else "squares"
-    return "velocity" if decayed and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub) else None
+        return target, "decayed-squares" if decayed else "squares"
+    velocity = decayed and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
+    return target, "velocity" if velocity else None
 
 
 def _is_factor(product: ast.BinOp, target: str) -> bool:

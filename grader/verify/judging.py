@@ -14,15 +14,16 @@ from grader.model import Curve, Divergence, LossMatch, Match, message
 from grader.verify import bounds, contradictions, curves, diagnose, effects, losses, pair
 from grader.verify.case import Case, Diagnosis
 from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify, identify_climbing
+from grader.verify.kept import by_loop
 from grader.verify.rules import SIGNED
-from grader.verify.said import Said, said, starts
+from grader.verify.said import Said, in_call, said, starts
 from grader.verify.sources import sources
 from reference import line_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from grader.model import Declared, Floats, Message, Names, RunVerdict, Scalar, Series
+    from grader.model import Call, Declared, Floats, Loop, Message, Names, RunVerdict, Scalar, Series
     from grader.verify.bounds import Data, Gradient, Steps
     from grader.verify.pair import Path, Samples
     from grader.verify.sources import Source
@@ -72,8 +73,20 @@ class Ruling(NamedTuple):
     meant: Fit | None = None
 
 
-def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names) -> tuple[Match, ...]:
-    """Every training run among the candidates, in the order of the cells, each judged once."""
+def runs(
+    series: Sequence[Series],
+    *,
+    declared: Sequence[Declared],
+    names: Names,
+    loops: Sequence[Loop] = (),
+    calls: Sequence[Call] = (),
+) -> tuple[Match, ...]:
+    """Every training run among the candidates, in the order of the cells, each judged once.
+
+    `loops` and `calls` are the training loops and runs as written.
+    """
+    kept = {cell: list(by_loop(series, cell, loops)) for cell in {each.cell for each in series}}
+    series = [each for each in series if each.source != "filled"]
     declared = [each for each in declared if math.isfinite(each.value)]  # `best = inf` plays no part in a run
     np.empty(4_000_000)  # once freed, the C library keeps what it frees: histories no longer cost fresh pages each time
     found: list[Match] = []
@@ -85,7 +98,7 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
         stated, begins, offered = said(declared, cell), starts(declared, cell), _offered(series, cell, names)
         notebook = Notebook(series, stated, begins, names, offered, pair.held_out(series, cell))
         used: set[str] = set()
-        for path in pair.paths(series, cell, names):
+        for path in pair.paths(series, cell, names, kept[cell]):
             digest = _digest(path.theta)
             if digest in seen or used & set(path.names) or (not path.named and guesses == 0):
                 continue
@@ -93,15 +106,32 @@ def runs(series: Sequence[Series], *, declared: Sequence[Declared], names: Names
             if path.named and len(found) == MOST_RUNS:
                 left.append(path)
                 continue
+            settings = _settings(path, kept[cell], [call for call in calls if call.cell == cell])
             thorough = sum(each.verdict not in ("matches", "unverifiable") for each in found) < MOST_TRIED
             with np.errstate(all="ignore"):  # what overflows is inf or nan, and loses every comparison
-                match = _match(path, notebook, _continued(path, earlier), thorough=thorough)
+                asked = notebook._replace(stated=in_call(stated, settings)) if settings else notebook
+                match = _match(path, asked, _continued(path, earlier), thorough=thorough)
             if match is not None:
                 seen.add(digest)
                 earlier.append(path)
                 used |= set(path.names)
                 found.append(msgspec.structs.replace(match, trace_digest=digest))
     return (*losses.apart(list(diagnose.unused_velocity(found))), *_unjudged(left))
+
+
+def _settings(path: Path, kept: Sequence[Path], calls: Sequence[Call]) -> Mapping[str, float]:
+    """What is given to the call that made a run; nothing where the calls as written are not those that took place."""
+    if not path.line:
+        return {}
+    place = path.call.partition("[")[0]
+    if place in ("", "loop"):
+        own = [call for call in calls if not call.place and call.line == path.line]
+    else:
+        own = [call for call in calls if call.place == place]
+    turns = list(dict.fromkeys(each.call for each in kept if each.call.partition("[")[0] == place))
+    if not path.call:  # outside of any function: the last turn, whose containers still have their names
+        return own[-1].settings if own else {}
+    return own[turns.index(path.call)].settings if len(own) == len(turns) else {}
 
 
 def _offered(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:

@@ -83,7 +83,9 @@ class Column(NamedTuple):
 class Path(NamedTuple):
     """Columns of one cell that may be a run; `theta` is [P, T+1].
 
-    `named` says that the names alone make it a run; `ordered` that they also say which parameter is which.
+    `named` says that the names alone make it a run; `ordered` that they also say which parameter is which. `call` is
+    the call or the turn that made it, where that is known: `train[2]` is the second call of `train` in the cell; `line`
+    is where its loop begins, 0 where no loop is known.
     """
 
     cell: int
@@ -91,6 +93,8 @@ class Path(NamedTuple):
     theta: Floats
     named: bool
     ordered: bool
+    call: str = ""
+    line: int = 0
 
 
 class Samples(NamedTuple):
@@ -112,7 +116,8 @@ def stem(name: str) -> str:
 
 def tokens(name: str) -> tuple[str, ...]:
     """The words of a name: `bHistory`, `b_history` and `b_hist` begin alike, `theta_0` is one word."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=\d)(?=[a-zA-Z])", "_", stem(name)).lower()
+    whole = re.sub(r"ada_?grad", "adagrad", stem(name), flags=re.IGNORECASE)  # no gradient
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=\d)(?=[a-zA-Z])", "_", whole).lower()
     words = re.sub(r"^(theta|th|t|beta|w|coef|a|b|p)_?([01])(?!\d)", r"\1\2", words)
     words = re.sub(r"^(b|w)s$", r"\1", words)
     return tuple(word for word in re.split(r"[_\W]+", words) if word)
@@ -130,6 +135,22 @@ def _about(name: str, role: re.Pattern[str]) -> tuple[str, ...] | None:
             rest = (*words[:k], *words[k + 1 :])
             return (name[: name.rfind(stem(name))], *rest)
     return None
+
+
+def is_intercept(name: str) -> bool:
+    """Whether a name is what people call an intercept."""
+    return _about(name, _INTERCEPT) is not None
+
+
+def is_slope(name: str) -> bool:
+    """Whether a name is what people call a slope."""
+    return _about(name, _SLOPE) is not None
+
+
+def partners(b: str, w: str) -> bool:
+    """Whether two names are of the intercept and the slope of one run."""
+    about = _about(b, _INTERCEPT)
+    return about is not None and about == _about(w, _SLOPE)
 
 
 def _is_kept(name: str) -> bool:
@@ -177,11 +198,11 @@ def _is_axes(theta: Floats) -> bool:
 # -- parameter histories -------------------------------------------------------------------------
 
 
-def paths(series: Sequence[Series], cell: int, names: Names) -> list[Path]:
-    """The candidate runs of one cell, the surest first, no numbers twice."""
+def paths(series: Sequence[Series], cell: int, names: Names, known: Iterable[Path] = ()) -> list[Path]:
+    """The candidate runs of one cell, the surest first, no numbers twice; `known` are those that loops have kept."""
     here = [each for each in series if each.cell == cell]
     tables = list(_by_table(here, names, partial(samples, series, cell, names)))
-    found = [*_by_rubric(here, names), *_with_intercepts(tables, here), *tables, *_by_pattern(here)]
+    found = [*known, *_by_rubric(here, names), *_with_intercepts(tables, here), *tables, *_by_pattern(here)]
     used = {name for path in found if path.named for name in path.names}
     found += islice((path for path in _by_length(here, names) if not used & set(path.names)), MOST_PATHS)
     kept = _distinct(sorted(found, key=lambda path: not path.named))

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from grader.model import Declared
 
@@ -78,6 +78,25 @@ class Said(NamedTuple):
     def own(self, name: str) -> float | None:
         """The first number that the cell itself states under a name."""
         return next((value for known, value in self.own_numbers if known == name), None)
+
+
+def in_call(stated: Said, settings: Mapping[str, float]) -> Said:
+    """What is stated for one call: the settings that reach it come first, and only they can contradict the run."""
+    decays = [settings[name] for name in ("momentum", "rho", "beta1", "beta2") if name in settings]
+    found = stated._replace(
+        decays=_before((v for v in decays if 0 < v < 1), stated.decays),
+        epsilons=_before((settings[name] for name in ("eps",) if name in settings), stated.epsilons),
+        positive=_before((value for value in settings.values() if value > 0), stated.positive),
+        table=stated.table | {name: settings[name] for name in ("lr", "iteration") if name in settings},
+    )
+    rate = settings.get("lr", 0.0)
+    if rate <= 0:
+        return found
+    return found._replace(rates=_before([rate], stated.rates), own_rates=(rate,), sure_rates=(rate,))
+
+
+def _before(first: Iterable[float], rest: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(dict.fromkeys((*first, *rest)))
 
 
 def plain(name: str) -> str:
