@@ -144,90 +144,127 @@ def _how_it_stopped(cell: CellRun) -> Message:
     return message(f"runs.{cell.status}", cell=cell.index, error=cell.error or "", seconds=round(cell.seconds, 1))
 
 
-def updates_match(case: Case, *, minimum: Count = 1) -> Finding:
-    """Every training run follows a reference rule, step by step."""
+def updates_match(case: Case, *, minimum: Count = 1, mistaken: Share = 0.4) -> Finding:
+    """Every training run of the student's own follows a reference rule, step by step.
+
+    A run whose one mistake is named keeps the share `mistaken`; of runs that are not decided a person decides theirs.
+    """
+    nothing = _nothing_of_their_own("updates-match", case)
+    if nothing is not None:
+        return nothing
     matches = _own_runs(case.evidence)
     right = [m for m in matches if m.verdict == "matches"]
     wrong = [m for m in matches if m.verdict == "differs"]
     unsure = [m for m in matches if m.verdict in ("unexplained", "review")]
+    if not (right or wrong or unsure):
+        return _finding("updates-match", Verdict.REVIEW, _why_no_runs(case, matches), where=_place(matches))
+    runs = len(right) + len(wrong) + len(unsure)
+    asked = max(runs, minimum)
+    credit = (len(right) + mistaken * sum(m.slip for m in wrong)) / asked
     if unsure:
-        what = _undecided(unsure[0])
         return _finding(
             "updates-match",
             Verdict.REVIEW,
-            what,
+            _undecided(unsure[0]),
+            credit=credit,
+            open=len(unsure) / asked,
             hint=unsure[0].diagnosis,
             where=_place(unsure),
-            details=_run_details(unsure),
+            details=_run_details((*unsure, *wrong)),
         )
-    if not right and not wrong:
-        return _finding("updates-match", Verdict.REVIEW, _why_no_runs(case, matches), where=_place(matches))
-    if not wrong:
-        enough = min(1.0, len(right) / minimum)
-        if len(right) < minimum:
-            what = message("updates.few", runs=len(right), minimum=minimum)
-            return _judged("updates-match", enough, what, hint=message("updates.hint-few"), where=_place(right))
-        steps = sum(m.steps for m in right)
-        return _judged("updates-match", enough, message("updates.all", runs=len(right), steps=steps))
-    credit = len(right) / (len(right) + len(wrong)) if len(right) >= minimum else 0.0
-    return _judged(
-        "updates-match",
-        credit,
-        message("updates.differ", wrong=len(wrong), runs=len(right) + len(wrong), cell=wrong[0].cell),
-        hint=wrong[0].diagnosis or message("updates.hint"),
-        where=_place(wrong),
-        details=_run_details(wrong),
-    )
+    if wrong:
+        what = message("updates.differ", wrong=len(wrong), runs=runs, cell=wrong[0].cell)
+        hint, details = wrong[0].diagnosis or message("updates.hint"), _run_details(wrong)
+        return _judged("updates-match", credit, what, hint=hint, where=_place(wrong), details=details)
+    if len(right) < minimum:
+        what = message("updates.few", runs=len(right), minimum=minimum)
+        return _judged("updates-match", credit, what, hint=message("updates.hint-few"), where=_place(right))
+    return _judged("updates-match", 1.0, message("updates.all", runs=len(right), steps=sum(m.steps for m in right)))
 
 
 def losses_match(case: Case) -> Finding:
     """Every loss history that was recorded is the loss of the recorded parameters."""
-    recorded = [m for m in case.evidence.matches if m.loss.verdict != "absent" and not _only_drawn_of_a_wrong_run(m)]
+    nothing = _nothing_of_their_own("losses-match", case)
+    if nothing is not None:
+        return nothing
+    matches = _own_runs(case.evidence)
+    recorded = [m for m in matches if m.loss.verdict != "absent" and not _only_drawn_of_a_wrong_run(m)]
     wrong = [m for m in recorded if m.loss.verdict == "differs"]
-    if wrong:
-        credit = 1 - len(wrong) / len(recorded)
-        what, hint = _wrong_loss(wrong[0])
-        return _judged("losses-match", credit, what, where=_place(wrong), hint=hint, details=_loss_details(wrong))
     unknown = [m for m in recorded if m.loss.verdict == "unexplained"]
+    credit = (len(recorded) - len(wrong) - len(unknown)) / len(recorded) if recorded else 0.0
     if unknown:
         what = _unknown_loss(unknown[0])
         advice = message("losses.hint-unknown") if what.id == "losses.unexplained" else None
-        return _finding("losses-match", Verdict.REVIEW, what, where=_place(unknown), hint=advice)
-    if recorded:
         return _finding(
-            "losses-match", Verdict.PASS, message("losses.all", count=len(recorded), kind=recorded[0].loss.kind or "")
+            "losses-match",
+            Verdict.REVIEW,
+            what,
+            credit=credit,
+            open=len(unknown) / len(recorded),
+            where=_place(unknown),
+            hint=advice,
+            details=_loss_details(wrong),
         )
-    if any(m.verdict == "matches" for m in case.evidence.matches):
+    if wrong:
+        what, hint = _wrong_loss(wrong[0])
+        return _judged("losses-match", credit, what, where=_place(wrong), hint=hint, details=_loss_details(wrong))
+    if recorded:
+        what = message("losses.all", count=len(recorded), kind=recorded[0].loss.kind or "")
+        return _finding("losses-match", Verdict.PASS, what)
+    return _no_losses(case, matches)
+
+
+def _no_losses(case: Case, matches: Sequence[Match]) -> Finding:
+    """Where no losses were recorded, those of the runs that are right stand for them."""
+    if any(m.verdict == "matches" for m in matches):
         return _finding("losses-match", Verdict.PASS, message("losses.derived"))
-    if any(m.verdict == "differs" for m in case.evidence.matches):
+    if any(m.verdict == "differs" for m in matches):
         return _finding("losses-match", Verdict.SKIPPED, message("losses.counted-already"))
-    return _finding("losses-match", Verdict.REVIEW, _why_no_runs(case, case.evidence.matches))
+    return _finding("losses-match", Verdict.REVIEW, _why_no_runs(case, matches))
+
+
+def _nothing_of_their_own(check: str, case: Case) -> Finding | None:
+    """Answer for a notebook without code, and for the handed-out runs left as they were: nothing was trained."""
+    if not _filled(case, _run(case)):
+        return _finding(check, Verdict.FAIL, message("runs.none"), hint=message("runs.hint-none"))
+    if case.evidence.matches and not _own_runs(case.evidence):
+        count = len(case.evidence.matches)
+        what, hint = message("updates.handed-out", runs=count), message("updates.hint-few")
+        return _finding(check, Verdict.FAIL, what, hint=hint, where=_place(case.evidence.matches))
+    return None
 
 
 def experiments_made(
     case: Case, *, minimum: Count = 2, hyperparameters: Count = 1, illustrated: Annotated[int, Meta(ge=0)] = 0
 ) -> Finding:
     """So many changes were made from the handed-out notebook, of so many hyperparameters, so many of them shown."""
-    made = {(e.name, e.after) for e in case.experiments}
+    made = experiments_.distinct(case.experiments, case.evidence)
     names = {e.name for e in case.experiments}
     if len(made) >= minimum and len(names) >= hyperparameters:
         return _illustrated(case, len(made), minimum=minimum, illustrated=illustrated)
     if not case.evidence.matches and case.evidence.changes:
         return _finding("experiments-made", Verdict.REVIEW, _why_no_runs(case, ()))
     if not made and case.evidence.changes:
-        return _finding(
-            "experiments-made", Verdict.REVIEW, message("experiments.unclear", changes=len(case.evidence.changes))
-        )
+        what = message("experiments.unclear", changes=len(case.evidence.changes))
+        return _finding("experiments-made", Verdict.REVIEW, what)
     what = message("experiments.few", count=len(made), minimum=minimum)
     if len(made) >= minimum:
         what = message("experiments.few-names", count=len(names), minimum=hyperparameters)
     credit = min(len(made) / minimum, len(names) / hyperparameters)
+    if lost := _lost_to_the_machine(case):
+        what = message("experiments.machine", count=len(made), minimum=minimum, cell=lost.index)
+        return _finding("experiments-made", Verdict.REVIEW, what, credit=credit, open=1 - credit, hint=_advice(lost))
     return _judged("experiments-made", credit, what, hint=message("experiments.hint"))
+
+
+def _lost_to_the_machine(case: Case) -> CellRun | None:
+    """The first cell that this machine could not run: what it would have shown is not held against anybody."""
+    return next((cell for cell in _run(case).cells if cell.lacks not in (None, "follows")), None)
 
 
 def _illustrated(case: Case, made: int, *, minimum: int, illustrated: int) -> Finding:
     """Enough was changed; where too little seems to be shown, a person looks: a plot may show several changes."""
-    shown = {(e.name, e.after) for e in case.experiments if e.illustrated}
+    shown = experiments_.distinct((e for e in case.experiments if e.illustrated), case.evidence)
     if len(shown) < illustrated:
         what = message("experiments.few-shown", count=len(shown), minimum=illustrated)
         return _finding("experiments-made", Verdict.REVIEW, what)
@@ -235,25 +272,27 @@ def _illustrated(case: Case, made: int, *, minimum: int, illustrated: int) -> Fi
 
 
 def effects_explained(case: Case, *, minimum: Count = 2) -> Finding:
-    """The text names what each change does, and the curves agree."""
+    """The text names what each change does, and the curves agree; a person decides what was not understood."""
     contradicted = [e for e in case.experiments if e.claim == "contradicts"]
+    against = experiments_.distinct(contradicted, case.evidence)
+    explained = experiments_.distinct((e for e in case.experiments if e.explained), case.evidence) - against
     if contradicted:
-        first = contradicted[0]
+        first, asked = contradicted[0], max(minimum, len(explained) + len(against))
         what = message(
             "explained.contradicts", cell=first.cell, name=first.name, effect=first.effect or "", quote=first.quote
         )
-        return _finding("effects-explained", Verdict.REVIEW, what, where=Where(cell=first.cell))
-    explained = {(e.name, e.after) for e in case.experiments if e.explained}
+        credit = len(explained) / asked
+        where = Where(cell=first.cell)
+        return _finding("effects-explained", Verdict.REVIEW, what, credit=credit, open=1 - credit, where=where)
     if len(explained) >= minimum:
-        return _finding(
-            "effects-explained", Verdict.PASS, message("explained.enough", count=len(explained), minimum=minimum)
-        )
+        what = message("explained.enough", count=len(explained), minimum=minimum)
+        return _finding("effects-explained", Verdict.PASS, what)
+    credit = len(explained) / minimum
     if case.evidence.own_prose:
-        return _finding(
-            "effects-explained", Verdict.REVIEW, message("explained.unclear", count=len(explained), minimum=minimum)
-        )
+        what = message("explained.unclear", count=len(explained), minimum=minimum)
+        return _finding("effects-explained", Verdict.REVIEW, what, credit=credit, open=1 - credit)
     what = message("explained.few", count=len(explained), minimum=minimum)
-    return _judged("effects-explained", len(explained) / minimum, what, hint=message("explained.hint"))
+    return _judged("effects-explained", credit, what, hint=message("explained.hint"))
 
 
 # -- the report ----------------------------------------------------------------------------------
@@ -331,6 +370,7 @@ def _finding(
     what: Message,
     *,
     credit: float | None = None,
+    open: float = 1.0,
     hint: Message | None = None,
     where: Where | None = None,
     details: Sequence[Message] = (),
@@ -340,6 +380,7 @@ def _finding(
         check=check,
         verdict=verdict,
         credit=full if credit is None else credit,
+        open=open if verdict is Verdict.REVIEW else 1.0,
         message=what,
         hint=hint,
         where=where,
@@ -376,10 +417,9 @@ def _place(matches: Sequence[Match]) -> Where | None:
 
 
 def _own_runs(evidence: Evidence) -> tuple[Match, ...]:
-    """Leave out the handed-out notebook's own runs, where there are others: they are not the student's work."""
+    """Leave out the handed-out notebook's own runs: they are not the student's work."""
     given = {match.trace_digest for match in evidence.base_matches if match.trace_digest}
-    own = tuple(match for match in evidence.matches if match.trace_digest not in given)
-    return own or evidence.matches
+    return tuple(match for match in evidence.matches if match.trace_digest not in given)
 
 
 def _undecided(match: Match) -> Message:

@@ -342,7 +342,10 @@ Effect = Literal["converged", "converging", "stalled", "oscillating", "diverging
 
 
 class Match(Record, frozen=True, kw_only=True):
-    """What one training run is: the rule it follows, or the first step where it leaves the rule and why."""
+    """What one training run is: the rule it follows, or the first step where it leaves the rule and why.
+
+    `slip` says that a single mistake explains every step of a run that differs.
+    """
 
     cell: int
     names: tuple[str, ...]
@@ -357,6 +360,7 @@ class Match(Record, frozen=True, kw_only=True):
     informative_steps: int = 0
     first_divergence: Divergence | None = None
     diagnosis: Message | None = None
+    slip: bool = False
     notes: tuple[Message, ...] = ()
     loss: LossMatch = LossMatch()
     effect: Effect | None = None
@@ -481,10 +485,14 @@ Claim = Literal["agrees", "contradicts", "not-judged", "none"]
 
 
 class Experiment(Record, frozen=True, kw_only=True):
-    """A hyperparameter that the student changed, what that did, and whether the notebook shows and says so."""
+    """A hyperparameter that the student changed, what that did, and whether the notebook shows and says so.
+
+    `run` marks the training run that was changed, "" where it is not known.
+    """
 
     name: str
     cell: int
+    run: str = ""
     before: str | None
     after: str | None
     effect: ExperimentEffect | None = None
@@ -516,14 +524,16 @@ class Coverage(Record, frozen=True, kw_only=True):
 
 
 class Finding(Record, frozen=True, kw_only=True):
-    """What one check says about one submission; `credit` from 0 to 1 counts for pass, partial and fail.
+    """What one check says about one submission; `credit` from 0 to 1 is certain.
 
+    `open` is the share that a person decides where the verdict is review; the rest is lost.
     `details` are the lines of evidence in the order a student should read them.
     """
 
     check: str
     verdict: Verdict
     credit: float
+    open: float = 1.0
     message: Message
     hint: Message | None = None
     where: Where | None = None

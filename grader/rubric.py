@@ -146,12 +146,14 @@ def score(criterion: Criterion, finding: Finding) -> Scored:
     """Give a finding its points: pending ones are neither given nor lost, skipped ones leave the total."""
     if finding.verdict is Verdict.SKIPPED:
         return Scored(criterion=criterion, finding=finding, points=0.0, pending=0.0, out_of=0.0)
-    if finding.verdict in PENDING:
-        return Scored(
-            criterion=criterion, finding=finding, points=0.0, pending=criterion.points, out_of=criterion.points
-        )
-    points = round(criterion.points * finding.credit, 2)
-    return Scored(criterion=criterion, finding=finding, points=points, pending=0.0, out_of=criterion.points)
+    certain, waits = finding.credit, finding.open if finding.verdict in PENDING else 0.0
+    if finding.verdict is Verdict.FAULT:
+        certain, waits = 0.0, 1.0
+    points = min(round(criterion.points * certain, 2), criterion.points)
+    rest = criterion.points - points
+    pending = rest if certain + waits >= 1 else min(round(criterion.points * waits, 2), rest)
+    pending = pending if finding.verdict in PENDING else 0.0
+    return Scored(criterion=criterion, finding=finding, points=points, pending=pending, out_of=criterion.points)
 
 
 # -- reading -------------------------------------------------------------------------------------

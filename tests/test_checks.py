@@ -299,7 +299,106 @@ def test_the_handed_out_runs_do_not_thin_the_students_own() -> None:
     own = replace(_match("differs", cell=4), trace_digest="own")
 
     assert judge("updates-match", _case(given, own, base_matches=(given,))).verdict is Verdict.FAIL
-    assert judge("updates-match", _case(given, base_matches=(given,))).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("check", ["updates-match", "losses-match"])
+def test_a_handed_out_run_left_as_it_was_earns_nothing_and_that_is_said(check: str) -> None:
+    given = replace(_match(), trace_digest="given")
+    finding = judge(check, _case(given, base_matches=(given,)))
+
+    assert (finding.verdict, finding.message.id) == (Verdict.FAIL, "updates.handed-out")
+
+
+@pytest.mark.parametrize("check", ["updates-match", "losses-match"])
+def test_a_notebook_without_code_costs_no_person_a_look(check: str) -> None:
+    finding = judge(check, _case(run=replace(RUN, cells=())))
+
+    assert (finding.verdict, finding.message.id) == (Verdict.FAIL, "runs.none")
+
+
+SLIP = replace(_match("differs", cell=6), slip=True)
+
+
+@pytest.mark.parametrize(
+    ("matches", "credit", "open"),
+    [
+        ((SLIP,), 0.4, 0.0),
+        ((_match(), SLIP), 0.7, 0.0),
+        ((_match(), _match("differs", cell=4)), 0.5, 0.0),
+        ((_match(), _match(cell=4), _match("unexplained", cell=6)), 2 / 3, 1 / 3),
+        ((_match(), SLIP, _match("review", cell=8)), 1.4 / 3, 1 / 3),
+        ((_match("review"),), 0.0, 1.0),
+    ],
+)
+def test_runs_share_the_credit_and_a_person_decides_the_share_of_those_that_are_open(
+    matches: tuple[Match, ...], credit: float, open: float
+) -> None:
+    finding = judge("updates-match", _case(*matches))
+
+    assert finding.credit == pytest.approx(credit)
+    assert (finding.open if finding.verdict is Verdict.REVIEW else 0.0) == pytest.approx(open)
+
+
+def test_the_share_of_a_named_mistake_is_the_rubrics() -> None:
+    assert judge("updates-match", _case(SLIP), mistaken=0.0).verdict is Verdict.FAIL
+
+
+def test_one_unknown_loss_of_two_leaves_its_half_to_a_person() -> None:
+    good = _match(loss=LossMatch(name="a", verdict="matches"))
+    unknown = _match(cell=4, loss=LossMatch(name="b", verdict="unexplained"))
+    finding = judge("losses-match", _case(good, unknown))
+
+    assert (finding.verdict, finding.credit, finding.open) == (Verdict.REVIEW, 0.5, 0.5)
+
+
+def test_of_two_explanations_one_that_was_recognised_gives_half() -> None:
+    finding = judge("effects-explained", _case(experiments=(_experiment("1e-6", explained=True),), own_prose=(3,)))
+
+    assert (finding.verdict, finding.credit, finding.open) == (Verdict.REVIEW, 0.5, 0.5)
+
+
+def test_a_false_claim_beside_true_ones_leaves_its_own_share_open() -> None:
+    said = [_experiment(value, explained=True, claim="agrees") for value in ("1e-6", "1e-8", "1e-9")]
+    false = _experiment("1e-5", explained=True, claim="contradicts", quote="slower")
+    finding = judge("effects-explained", _case(experiments=(*said, false)))
+
+    assert (finding.verdict, finding.credit, finding.open) == (Verdict.REVIEW, 0.75, 0.25)
+
+
+def _change(name: str, after: str, run: str = "r") -> Experiment:
+    return Experiment(name=name, cell=2, before="0", after=after, run=run)
+
+
+@pytest.mark.parametrize(
+    ("made", "count"),
+    [
+        ((_change("b", "-180"), _change("w", "4")), 1),
+        ((_change("b", "-180"), _change("b", "-100", "s")), 2),
+        ((_change("iteration", "500"), _change("iteration", "800", "s")), 1),
+        ((_change("lr", "1e-6"), _change("lr", "1e-6", "s")), 1),
+        ((_change("lr", "1e-6"), _change("iteration", "500"), _change("b", "1"), _change("w", "1")), 3),
+    ],
+)
+def test_a_start_is_one_change_and_so_are_runs_that_were_all_made_shorter(
+    made: tuple[Experiment, ...], count: int
+) -> None:
+    finding = judge("experiments-made", _case(experiments=made), minimum=9)
+
+    assert finding.message.parameters["count"] == count
+
+
+def test_lengths_that_were_compared_are_changes_of_their_own() -> None:
+    runs = [replace(_match(cell=cell), steps=steps) for cell, steps in ((2, 500), (4, 800))]
+    made = (_change("iteration", "500"), _change("iteration", "800", "s"))
+
+    assert judge("experiments-made", _case(*runs, experiments=made), minimum=2).verdict is Verdict.PASS
+
+
+def test_changes_that_the_machine_could_not_run_are_not_held_against_anybody() -> None:
+    cells = (CellRun(index=1, status="ok"), CellRun(index=2, status="error", error="E", lacks="package"))
+    finding = judge("experiments-made", _case(run=replace(RUN, cells=cells), experiments=(_experiment("1e-6"),)))
+
+    assert (finding.verdict, finding.credit, finding.open) == (Verdict.REVIEW, 0.5, 0.5)
 
 
 def test_a_run_that_asks_a_question_is_not_said_to_fit_no_rule() -> None:

@@ -137,16 +137,30 @@ def test_the_digest_follows_what_judging_depends_on_and_nothing_else() -> None:
 verdicts = st.sampled_from(Verdict)
 
 
-@given(verdict=verdicts, credit=st.floats(0, 1), points=st.floats(0.5, 100))
-def test_points_of_review_and_fault_are_neither_given_nor_lost(verdict: Verdict, credit: float, points: float) -> None:
-    finding = Finding(check="x", verdict=verdict, credit=credit, message=message("x"))
+@given(verdict=verdicts, credit=st.floats(0, 1), waits=st.floats(0, 1), points=st.floats(0.5, 100))
+def test_points_are_given_lost_or_left_to_a_person_and_never_two_of_these(
+    verdict: Verdict, credit: float, waits: float, points: float
+) -> None:
+    finding = Finding(check="x", verdict=verdict, credit=credit, open=waits, message=message("x"))
 
     scored = score(Criterion(id="x", check="x", points=points), finding)
 
     if verdict is Verdict.SKIPPED:
         assert (scored.points, scored.pending, scored.out_of) == (0, 0, 0)
-    elif verdict in (Verdict.REVIEW, Verdict.FAULT):
-        assert (scored.points, scored.pending, scored.out_of) == (0, points, points)
+        return
+    assert scored.out_of == points
+    assert 0 <= scored.points <= points + 0.005
+    if verdict is Verdict.FAULT:
+        assert (scored.points, scored.pending) == (0, points)
+    elif verdict is Verdict.REVIEW:
+        assert scored.pending == pytest.approx(min(points * waits, points - scored.points), abs=0.01)
     else:
-        assert (scored.pending, scored.out_of) == (0, points)
-        assert 0 <= scored.points <= points + 0.005
+        assert scored.pending == 0
+
+
+def test_a_finding_that_is_open_as_a_whole_leaves_every_point_to_a_person() -> None:
+    finding = Finding(check="x", verdict=Verdict.REVIEW, credit=0.0, message=message("x"))
+
+    scored = score(Criterion(id="x", check="x", points=1.625), finding)
+
+    assert (scored.points, scored.pending) == (0, 1.625)

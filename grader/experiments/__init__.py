@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from grader.experiments.claims import Statement, explanation, names_value, statements
 from grader.experiments.measure import effect
 from grader.experiments.trials import Trial, trials
 from grader.model import CellRun, Evidence, Experiment
 
-__all__ = ["experiments"]
+__all__ = ["distinct", "experiments"]
 
 
 def experiments(evidence: Evidence) -> tuple[Experiment, ...]:
@@ -35,6 +36,7 @@ def _experiment(
     return Experiment(
         name=trial.name,
         cell=trial.cell,
+        run=trial.run.trace_digest if trial.run else f"line {trial.line}" if trial.line else "",
         before=trial.before,
         after=trial.after,
         effect=effect(run, trial.reference, name=trial.name) if run else None,
@@ -45,6 +47,33 @@ def _experiment(
         claim=words.claim,
         quote=words.quote,
     )
+
+
+def distinct(made: Iterable[Experiment], evidence: Evidence) -> set[tuple[str, ...]]:
+    """Name what different things were tried.
+
+    A start that was moved in b and w is one change; runs that were all made shorter, for the sake of time, are one as
+    well.
+    """
+    shortened = not _lengths_were_compared(evidence)
+    return {_what(each, shortened=shortened) for each in made}
+
+
+def _what(each: Experiment, *, shortened: bool) -> tuple[str, ...]:
+    if each.name in ("b", "w"):
+        return ("start", str(each.cell), each.run)
+    if each.name == "iteration" and shortened:
+        return ("iteration",)
+    return (each.name, each.after or "")
+
+
+def _lengths_were_compared(evidence: Evidence) -> bool:
+    """Say whether two runs differ in their number of iterations alone."""
+    settings: dict[tuple[object, ...], set[int]] = {}
+    for run in evidence.matches:
+        key = (run.rule, tuple(sorted(run.hyperparameters.items())), run.curve.path[:1])
+        settings.setdefault(key, set()).add(run.steps)
+    return any(len(steps) > 1 for steps in settings.values())
 
 
 # -- what is near ------------------------------------------------------------------------------------

@@ -160,8 +160,8 @@ def _state(grade: Grade, evidence: Evidence) -> tuple[Message, ...]:
 
 def _gain(scored: Scored) -> float:
     """The points that the student can still win; what waits for a person is nobody's homework."""
-    lost = scored.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)
-    return scored.out_of - scored.points - scored.pending if lost else 0.0
+    lost = scored.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL, Verdict.REVIEW)
+    return round(scored.out_of - scored.points - scored.pending, 2) if lost else 0.0
 
 
 def _steps(opens: Sequence[Open]) -> tuple[Step, ...]:

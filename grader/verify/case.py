@@ -51,7 +51,7 @@ class Diagnosis(NamedTuple):
     """What a look found: the verdict, the sentence, the first step that shows it, and the rule that was meant.
 
     `fits` are the forms that the run is said to follow or to have meant; empty where nothing is sure.
-    `stated` says that the notebook states the rate at which the run agrees.
+    `stated` says that the notebook states the rate at which the run agrees, `slip` that one mistake explains it all.
     """
 
     verdict: RunVerdict
@@ -60,6 +60,7 @@ class Diagnosis(NamedTuple):
     divergence: Divergence | None = None
     meant: Fit | None = None
     stated: bool = True
+    slip: bool = False
 
 
 def told(case: Case, id: str, meant: Fit, *, verdict: RunVerdict = "differs", **more: Scalar) -> Diagnosis:

@@ -113,7 +113,7 @@ def _uphill(case: Case) -> Iterator[Diagnosis]:
         stated = is_stated(rates)
         rates = tuple(rate._replace(value=abs(rate.value), stated=abs(rate.stated)) for rate in rates)
         meant = Fit(form, rates, np.inf, 0)
-        yield told(case, "bug.sign" if all(wrong) else "bug.sign-one", meant)._replace(stated=stated)
+        yield told(case, "bug.sign" if all(wrong) else "bug.sign-one", meant)._replace(stated=stated, slip=True)
 
 
 def wrong_rule(case: Case) -> Diagnosis | None:
@@ -126,7 +126,7 @@ def _by_wrong_rule(case: Case) -> Iterator[Diagnosis]:
         verdict: RunVerdict = "review" if bug.id == "bug.adagrad-reset" else "differs"  # sign descent is a rule too
         for _, rates in agreeing(case, [bug.form], several=False):
             found = told(case, bug.id, meant_fit(case, bug.meant, rates), verdict=verdict)
-            yield found._replace(stated=is_stated(rates))
+            yield found._replace(stated=is_stated(rates), slip=True)
 
 
 def _wrong_gradient(case: Case) -> Diagnosis | None:
@@ -138,7 +138,7 @@ def _by_wrong_gradient(case: Case) -> Iterator[Diagnosis]:
     forms = plain_forms(case.said)
     for name, change in (FORMULAS | CHANGES).items():
         for form, rates in agreeing(case, forms, change=change, several=False):
-            yield told(case, name.strip(), meant_fit(case, form, rates))._replace(stated=is_stated(rates))
+            yield told(case, name.strip(), meant_fit(case, form, rates))._replace(stated=is_stated(rates), slip=True)
 
 
 def _assigned(case: Case) -> Diagnosis | None:
@@ -151,7 +151,7 @@ def _by_assignment(case: Case) -> Iterator[Diagnosis]:
     for form, rates in agreeing(case._replace(history=history), plain_forms(case.said)):
         stated = is_stated(rates)
         rates = tuple(rate._replace(value=abs(rate.value), stated=abs(rate.stated)) for rate in rates)
-        yield told(case, "bug.assigned", meant_fit(case, form, rates))._replace(stated=stated)
+        yield told(case, "bug.assigned", meant_fit(case, form, rates))._replace(stated=stated, slip=True)
 
 
 def _clipped(case: Case) -> Diagnosis | None:
@@ -186,7 +186,7 @@ def _offset_steps(case: Case) -> Diagnosis | None:
     for form in plain_forms(case.said):
         for fit in at_any_scale(case, form)[: 1 if not form.linear else None]:
             if _carries_constant(beginning(case, PREFIX), fit) and _carries_constant(case, fit):
-                return told(case, "bug.eps-outside-division", fit)
+                return told(case, "bug.eps-outside-division", fit)._replace(slip=True)
     return None
 
 

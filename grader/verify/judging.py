@@ -71,6 +71,7 @@ class Ruling(NamedTuple):
     divergence: Divergence | None = None
     notes: tuple[Message, ...] = ()
     meant: Fit | None = None
+    slip: bool = False
 
 
 def runs(
@@ -373,7 +374,8 @@ def _diagnosed(views: Sequence[View], stated: Said) -> Ruling | None:
 def _ruled(view: View, found: Diagnosis) -> Ruling:
     if found.verdict == "matches":
         return Ruling(view, "matches", found.fits, notes=(*view.notes, found.diagnosis))
-    return Ruling(view, found.verdict, found.fits, found.diagnosis, found.divergence, view.notes, found.meant)
+    slip = found.slip and found.verdict == "differs"
+    return Ruling(view, found.verdict, found.fits, found.diagnosis, found.divergence, view.notes, found.meant, slip)
 
 
 def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
@@ -457,6 +459,7 @@ def _record(
         informative_steps=bounds.informative(view.history),
         first_divergence=ruling.divergence,
         diagnosis=ruling.diagnosis,
+        slip=ruling.slip,
         notes=ruling.notes,
         loss=losses.match(view.problem, view.theta, view.history.u, recorded, stated, states=states, others=others),
         effect=effects.effect(view.problem, view.theta, loss, overflowed=overflowed),
