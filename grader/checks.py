@@ -288,9 +288,11 @@ def effects_explained(case: Case, *, minimum: Count = 2) -> Finding:
         what = message("explained.enough", count=len(explained), minimum=minimum)
         return _finding("effects-explained", Verdict.PASS, what)
     credit = len(explained) / minimum
-    if case.evidence.own_prose:
+    left = min(minimum, len(experiments_.distinct(case.experiments, case.evidence))) - len(explained)
+    if case.evidence.own_prose and (left > 0 or not case.experiments):
         what = message("explained.unclear", count=len(explained), minimum=minimum)
-        return _finding("effects-explained", Verdict.REVIEW, what, credit=credit, open=1 - credit)
+        waits = left / minimum if case.experiments else 1.0
+        return _finding("effects-explained", Verdict.REVIEW, what, credit=credit, open=waits)
     what = message("explained.few", count=len(explained), minimum=minimum)
     return _judged("effects-explained", credit, what, hint=message("explained.hint"))
 

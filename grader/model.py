@@ -247,12 +247,16 @@ class Kept(Record, frozen=True, kw_only=True):
 
 
 class Loop(Record, frozen=True, kw_only=True):
-    """A training loop as written: in which function it stands ("" outside of any), and what it keeps of its states."""
+    """A training loop as written: in which function it stands ("" outside of any), and what it keeps of its states.
+
+    `reads` are the names that it speaks of, also in the functions that it calls.
+    """
 
     cell: int
     place: str
     line: int
     kept: tuple[Kept, ...]
+    reads: tuple[str, ...] = ()
 
 
 class Call(Record, frozen=True, kw_only=True):

@@ -330,6 +330,7 @@ def _verify(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
         names=job.gather.names,
         loops=notebook.loops(theirs),
         calls=notebook.calls(theirs),
+        stopped={cell.index for cell in evidence.run.cells if cell.status != "ok"} if evidence.run else set(),
     )
     return replace(evidence, matches=found)
 

@@ -352,9 +352,17 @@ def test_one_unknown_loss_of_two_leaves_its_half_to_a_person() -> None:
 
 
 def test_of_two_explanations_one_that_was_recognised_gives_half() -> None:
-    finding = judge("effects-explained", _case(experiments=(_experiment("1e-6", explained=True),), own_prose=(3,)))
+    made = (_experiment("1e-6", explained=True), _experiment("1e-8"))
+    finding = judge("effects-explained", _case(experiments=made, own_prose=(3,)))
 
     assert (finding.verdict, finding.credit, finding.open) == (Verdict.REVIEW, 0.5, 0.5)
+
+
+def test_where_all_that_was_changed_is_explained_no_person_need_look_for_more() -> None:
+    made = (_experiment("1e-6", explained=True),)
+    finding = judge("effects-explained", _case(experiments=made, own_prose=(3,)))
+
+    assert (finding.verdict, finding.credit) == (Verdict.PARTIAL, 0.5)
 
 
 def test_a_false_claim_beside_true_ones_leaves_its_own_share_open() -> None:

@@ -12,7 +12,21 @@ from msgspec.structs import replace
 from grader.model import Change, Evidence, Match, Record
 
 ADAPTIVE = ("adagrad", "rmsprop", "adam")
-ORDER = ("data", "optimizer", "lr", "momentum", "rho", "beta1", "beta2", "eps", "batch", "iteration", "b", "w")
+ORDER = (
+    "data",
+    "optimizer",
+    "lr",
+    "momentum",
+    "rho",
+    "beta1",
+    "beta2",
+    "eps",
+    "batch",
+    "schedule",
+    "iteration",
+    "b",
+    "w",
+)
 MEASURED = ("lr", "momentum", "rho", "eps", "beta1", "beta2")
 SETTINGS = (*MEASURED, "batch")
 

@@ -76,6 +76,7 @@ NAMES: dict[str, re.Pattern[str]] = {
     "momentum": _list(r"momentum|gamma|beta|mu|lambda|m", "動量|动量|慣性|惯性|γ|β|λ|μ"),
     "rho": _list(r"rho|decay(?: rate)?|alpha|gamma|beta", "衰減|衰减|ρ|α|γ|β"),
     "eps": _list(r"eps(?:ilon)?", "ε|ϵ"),
+    "schedule": _list(r"decay(?:s|ed|ing)?|schedules?|annealing|warm[ -]?up", "衰減|衰减|遞減|递减|排程|退火"),
     "beta1": _list(r"beta_?1?|momentum", "β1?|β₁"),
     "beta2": _list(r"beta_?2?", "β2?|β₂"),
     "batch": _list(r"(?:mini-?)?batch(?:[ _-]?size)?", "批次|批量|小批"),

@@ -20,7 +20,15 @@ from grader.notebook.training import Site, sites
 MAX_CHANGES = 60
 MAX_LINES, MAX_LINE = 1_000, 2_000  # of prose: more than anybody reads, and no more than judging takes lightly
 ADAPTIVE = ("adagrad", "rmsprop", "adam")
-ONLY_THEIRS = ("momentum", "rho", "eps", "beta1", "beta2", "batch")  # what the handed-out rules need not have
+ONLY_THEIRS = (
+    "momentum",
+    "rho",
+    "eps",
+    "beta1",
+    "beta2",
+    "batch",
+    "schedule",
+)  # what the handed-out rules need not have
 
 
 def changes(base: Notebook, theirs: Notebook) -> tuple[Change, ...]:

@@ -65,7 +65,8 @@ def _of(body: Iterable[ast.stmt], place: str, cell: int, functions: Mapping[str,
 
 def _loop(node: ast.For | ast.While, place: str, cell: int, functions: Mapping[str, Callable]) -> Iterator[Loop]:
     """Describe one loop, unless nothing in it is like a descent, or nothing is kept."""
-    if not _descends(node, functions):
+    reads = {name for statement in node.body for name in _spoken(statement, functions, set(), 3)}
+    if not any(map(_of_descent, reads)):
         return
     names = set(carried(node))
     statements = [each for each in ast.walk(node) if isinstance(each, ast.stmt)]
@@ -76,7 +77,7 @@ def _loop(node: ast.For | ast.While, place: str, cell: int, functions: Mapping[s
     if _enough(surest):
         kept = surest
     if kept:
-        yield Loop(cell=cell, place=place, line=node.lineno, kept=tuple(kept[:MOST_NAMES]))
+        yield Loop(cell=cell, place=place, line=node.lineno, kept=tuple(kept[:MOST_NAMES]), reads=tuple(sorted(reads)))
 
 
 def _renamed(statements: Iterable[ast.stmt], names: set[str]) -> set[str]:
@@ -115,13 +116,8 @@ def _enough(kept: Iterable[Kept]) -> bool:
 # -- whether a loop trains -----------------------------------------------------------------------------
 
 
-def _descends(node: ast.For | ast.While, functions: Mapping[str, Callable]) -> bool:
-    """Whether a loop, or a function of the notebook that it calls, speaks of a gradient, a rate or errors."""
-    names = {name for statement in node.body for name in _spoken(statement, functions, set(), 3)}
-    return any(_of_descent(name) for name in names)
-
-
 def _spoken(node: ast.AST, functions: Mapping[str, Callable], seen: set[str], depth: int) -> Iterator[str]:
+    """List the names that a statement uses, and those of the notebook's functions that it calls."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name | ast.Attribute):
             yield inner.id if isinstance(inner, ast.Name) else inner.attr
@@ -135,6 +131,7 @@ def _spoken(node: ast.AST, functions: Mapping[str, Callable], seen: set[str], de
 
 
 def _of_descent(name: str) -> bool:
+    """Whether a name is of a gradient, a learning rate or the errors of a model."""
     parts = roles.words(name)
     gradient = any(
         part.startswith(("grad", "deriv", "delta", "resid", "err", "diff", "pred", "step"))

@@ -19,6 +19,7 @@ RHO = {"rho", "decay"}
 EPS = {"eps", "epsilon"}
 BATCH = {"batch", "batchsize"}
 WEAK = {"alpha", "alphas", "a"}  # a learning rate, unless the loop has another
+BEGINS = {"init", "initial", "start", "starting", "begin", "guess", "true", "real"}  # of a parameter that is called a
 DECAYS = {"gamma", "beta", "mu", "lam", "lambda", "lamda", "lambd", "m", "alpha"}
 _BIAS = re.compile(
     r"b\d*|bias|intercept|(?:b|bias)_?(?:0|init|start|initial|in)|(?:init|initial|start)_?(?:b|bias)|(?:theta|th|t|beta|w)_?0"
@@ -37,6 +38,8 @@ def setting(name: str, *, rule: str | None) -> str | None:
     """Name the hyperparameter that a constant of a training loop may be, given the loop's rule."""
     parts = words(name)
     have = set(parts) | {"".join(parts)}
+    if "decay" in have and rule not in ("rmsprop", "adam", None):
+        return None if have & {"weight", "wd"} else "schedule"  # of the learning rate, since nothing else decays there
     if rule == "adam" and have & {"beta", "b"} and have & {"1", "2"}:
         return "beta1" if "1" in have else "beta2"
     for role, names in (("rho", RHO), ("momentum", MOMENTUM), ("eps", EPS), ("batch", BATCH), ("lr", LR)):
@@ -44,9 +47,9 @@ def setting(name: str, *, rule: str | None) -> str | None:
             return role
     if have & ITERATION or {"t", "max"} <= have or {"n", "steps"} <= have:
         return "iteration"
-    if have & DECAYS and rule in ("momentum", "nesterov", "rmsprop"):
+    if have & DECAYS - (set() if rule == "rmsprop" else WEAK) and rule in ("momentum", "nesterov", "rmsprop"):
         return "rho" if rule == "rmsprop" else "momentum"
-    return "weak-lr" if have & WEAK else None
+    return "weak-lr" if have & WEAK and not have & BEGINS else None
 
 
 def parameter(name: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from itertools import chain, islice, product
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -13,45 +13,37 @@ import numpy as np
 from grader.model import Curve, Divergence, LossMatch, Match, message
 from grader.verify import bounds, contradictions, curves, diagnose, effects, losses, pair
 from grader.verify.case import Case, Diagnosis
+from grader.verify.diagnose import never_moves
 from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify, identify_climbing
-from grader.verify.kept import by_loop
+from grader.verify.kept import by_loop, endings
 from grader.verify.rules import SIGNED
 from grader.verify.said import Said, in_call, said, starts
 from grader.verify.sources import sources
+from grader.verify.views import View, models, one_step_down_for_all, plausible
+from grader.verify.views import views as views_of
 from reference import line_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from grader.model import Call, Declared, Floats, Loop, Message, Names, RunVerdict, Scalar, Series
-    from grader.verify.bounds import Data, Gradient, Steps
+    from grader.verify.bounds import Data
     from grader.verify.pair import Path, Samples
     from grader.verify.sources import Source
 
 MOST_STEPS = 1_000_000
 MOST_RUNS = 200  # of a notebook that are judged at all
 MOST_TRIED = 16  # of them that follow no rule at once: trying everything takes up to a second each
+MOST_RESULTS = 60  # states of a table that compares runs
 MOST_GUESSED = 300  # pairs of series that no name calls a run, and that are tried as one
 
 
-class View(NamedTuple):
-    """One way to read a path: its parameters in the model's order, the data behind it, its steps and gradients."""
-
-    names: tuple[str, ...]
-    theta: Floats
-    problem: Data
-    history: Steps
-    gradient: Gradient
-    notes: tuple[Message, ...] = ()
-
-    @property
-    def guessed(self) -> bool:
-        """Whether its start was put before it: what such a run follows must be stated, so that the guess is proven."""
-        return any(note.id == "verify.first-state-missing" for note in self.notes)
-
-
 class Notebook(NamedTuple):
-    """What a notebook holds and states up to a cell: `offered` data, the likeliest first, and others `besides`."""
+    """What a notebook holds and states up to a cell: `offered` data, the likeliest first, and others `besides`.
+
+    `stopped` says that the cell did not run to its end, `sure` that the first of `begins` is where the run began.
+    """
 
     series: Sequence[Series]
     stated: Said
@@ -59,6 +51,8 @@ class Notebook(NamedTuple):
     names: Names
     offered: Sequence[Samples]
     besides: Sequence[Samples]
+    stopped: bool = False
+    sure: bool = False
 
 
 class Ruling(NamedTuple):
@@ -81,23 +75,26 @@ def runs(
     names: Names,
     loops: Sequence[Loop] = (),
     calls: Sequence[Call] = (),
+    stopped: AbstractSet[int] = frozenset(),
 ) -> tuple[Match, ...]:
     """Every training run among the candidates, in the order of the cells, each judged once.
 
-    `loops` and `calls` are the training loops and runs as written.
+    `loops` and `calls` are the training loops and runs as written; `stopped` are the cells that did not end well.
     """
+    read = {name for loop in loops for name in loop.reads}
     kept = {cell: list(by_loop(series, cell, loops)) for cell in {each.cell for each in series}}
     series = [each for each in series if each.source != "filled"]
     declared = [each for each in declared if math.isfinite(each.value)]  # `best = inf` plays no part in a run
     np.empty(4_000_000)  # once freed, the C library keeps what it frees: histories no longer cost fresh pages each time
     found: list[Match] = []
+    judged: list[Path] = []
     left: list[Path] = []
     seen: set[str] = set()
     earlier: list[Path] = []
     guesses = MOST_GUESSED
     for cell in sorted({each.cell for each in series}):
-        stated, begins, offered = said(declared, cell), starts(declared, cell), _offered(series, cell, names)
-        notebook = Notebook(series, stated, begins, names, offered, pair.held_out(series, cell))
+        stated, begins, offered = said(declared, cell), starts(declared, cell), _offered(series, cell, names, read)
+        notebook = Notebook(series, stated, begins, names, offered, pair.held_out(series, cell), cell in stopped)
         used: set[str] = set()
         for path in pair.paths(series, cell, names, kept[cell]):
             digest = _digest(path.theta)
@@ -110,14 +107,37 @@ def runs(
             settings = _settings(path, kept[cell], [call for call in calls if call.cell == cell])
             thorough = sum(each.verdict not in ("matches", "unverifiable") for each in found) < MOST_TRIED
             with np.errstate(all="ignore"):  # what overflows is inf or nan, and loses every comparison
-                asked = notebook._replace(stated=in_call(stated, settings)) if settings else notebook
+                asked = _of_call(notebook, path, settings, loops)
                 match = _match(path, asked, _continued(path, earlier), thorough=thorough)
             if match is not None:
                 seen.add(digest)
                 earlier.append(path)
+                judged.append(path)
                 used |= set(path.names)
                 found.append(msgspec.structs.replace(match, trace_digest=digest))
+    found = [match for match, path in zip(found, judged, strict=True) if not _is_of_results(match, path, judged)]
     return (*losses.apart(list(diagnose.unused_velocity(found))), *_unjudged(left))
+
+
+def _is_of_results(match: Match, path: Path, others: Sequence[Path]) -> bool:
+    """Whether a table that follows no rule holds where other runs begin and end: it compares them, and is no run."""
+    if match.verdict == "matches" or path.line or path.theta.shape[1] > MOST_RESULTS:
+        return False
+    ends = endings(each for each in others if each is not path)
+    return all(np.ascontiguousarray(state).tobytes() in ends for state in path.theta.T)
+
+
+def _of_call(notebook: Notebook, path: Path, settings: Mapping[str, float], loops: Sequence[Loop]) -> Notebook:
+    """What is known of a run by its own call: its settings, where it begins, and which data its loop reads."""
+    read = {name for loop in loops if loop.line == path.line and loop.cell <= path.cell for name in loop.reads}
+    offered = sorted(notebook.offered, key=lambda each: -sum(pair.root(name) in read for name in each.names))
+    if not settings:
+        return notebook._replace(offered=offered)
+    begin = settings.get("b"), settings.get("w")
+    sure = [(begin[0], begin[1])] if begin[0] is not None and begin[1] is not None else []
+    return notebook._replace(
+        stated=in_call(notebook.stated, settings), begins=[*sure, *notebook.begins], offered=offered, sure=bool(sure)
+    )
 
 
 def _settings(path: Path, kept: Sequence[Path], calls: Sequence[Call]) -> Mapping[str, float]:
@@ -135,9 +155,9 @@ def _settings(path: Path, kept: Sequence[Path], calls: Sequence[Call]) -> Mappin
     return own[turns.index(path.call)].settings if len(own) == len(turns) else {}
 
 
-def _offered(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:
+def _offered(series: Sequence[Series], cell: int, names: Names, read: AbstractSet[str]) -> list[Samples]:
     """The data that a run of a cell may have been trained on."""
-    return [each for each in pair.samples(series, cell, names) if np.ptp(each.x) > 0]
+    return [each for each in pair.samples(series, cell, names, read) if np.ptp(each.x) > 0]
 
 
 def _unjudged(left: Sequence[Path]) -> Iterator[Match]:
@@ -168,18 +188,14 @@ def _match(path: Path, notebook: Notebook, before: Path | None, *, thorough: boo
     path, notes = _trimmed(path)
     count = bounds.finite_steps(path.theta)
     overflowed = count < path.theta.shape[1] - 1 and not _undefined(path.theta, count)
-    if count < 1 or not offered:
-        why = "verify.too-short" if count < 1 else "verify.no-data"
-        return _unverifiable(path, count, stated, why, overflowed=overflowed) if path.named else None
-    theta = np.ascontiguousarray(path.theta[:, : min(count, MOST_STEPS) + 1])
-    if not path.named and not _promising(path, theta[:, : PREFIX + 1], offered, stated):
+    theta = np.ascontiguousarray(path.theta[:, : max(min(count, MOST_STEPS), 0) + 1])
+    if not path.named and (count < 1 or not _promising(path, theta[:, : PREFIX + 1], offered, stated)):
         return None
-    views = _views(path, theta, offered, notebook.begins)
+    views = views_of(path, theta, offered, notebook.begins, sure=notebook.sure) if count > 0 else iter(())
     likeliest = next(views, None)
-    if likeliest is None:
-        return _unverifiable(path, count, stated, "verify.no-data", overflowed=overflowed) if path.named else None
-    if not _tells(likeliest, 1 if path.named else FEWEST):
-        return _unverifiable(path, count, stated, "verify.no-steps", overflowed=overflowed) if path.named else None
+    why = "verify.too-short" if count < 1 else _why_unjudged(likeliest, notebook, 1 if path.named else FEWEST)
+    if why is not None or likeliest is None:
+        return _unverifiable(path, count, stated, why or "", overflowed=overflowed) if path.named else None
     ruling = _ruling(likeliest, views, stated, path, thorough=thorough)
     if ruling is None:
         return None
@@ -198,9 +214,18 @@ def _match(path: Path, notebook: Notebook, before: Path | None, *, thorough: boo
     return _record(path, ruling, notebook, recorded, count, overflowed=overflowed)
 
 
+def _why_unjudged(view: View | None, notebook: Notebook, fewest: int) -> str | None:
+    """Why no step of a run can be judged, None where some can."""
+    if view is None:
+        return "verify.no-data"
+    if notebook.stopped and never_moves(view.history):
+        return "verify.stopped-before"
+    return None if _tells(view, fewest) else "verify.no-steps"
+
+
 def _promising(path: Path, theta: Floats, offered: Sequence[Samples], stated: Said) -> bool:
     """Whether the first steps of a path that no name calls a run follow a rule: most do not, and cost no more."""
-    views = islice(_views(path, np.ascontiguousarray(theta), offered, ()), 4)
+    views = islice(views_of(path, np.ascontiguousarray(theta), offered, ()), 4)
     return bool(np.any(np.diff(theta, axis=1))) and _followed(views, stated) is not None
 
 
@@ -219,75 +244,12 @@ def _undefined(theta: Floats, count: int) -> bool:
     return bool(np.all(np.isnan(gone) | (np.abs(gone) <= bounds.HUGE)) and np.all(np.abs(last) < 1e60))
 
 
-# -- views ---------------------------------------------------------------------------------------
-
-
-def _views(
-    path: Path, theta: Floats, offered: Sequence[Samples], begins: Sequence[tuple[float, float]]
-) -> Iterator[View]:
-    """Every reading of a path, the likeliest first: data by preference, parameters in both orders, shifted starts."""
-    u = bounds.unit(theta)
-    notes: tuple[Message, ...] = ()
-    if np.all(theta[:, 0] == theta[:, 1]) and np.any(theta != theta[:, :1]):
-        theta, notes = theta[:, 1:], (message("verify.first-state-twice"),)
-    for samples in offered:
-        for phi in _models(samples.x, theta.shape[0]):
-            problem = bounds.data(phi, samples.y)
-            for order in (slice(None), slice(None, None, -1)):
-                yield _view(path.names[order], np.ascontiguousarray(theta[order]), problem, u, notes)
-    lines = [bounds.data(phi, offered[0].y) for phi in _models(offered[0].x, theta.shape[0])]
-    if not lines or theta.shape[0] != 2:
-        return
-    note = (message("verify.first-state-missing"),)
-    begins = [begin for begin in begins if not _visits(path.theta, begin)]  # the names hold the last state by now
-    for begin, order in product(begins, (slice(None), slice(None, None, -1))):
-        longer = np.concatenate([np.array(begin)[:, None], theta[order]], axis=1)
-        yield _view(path.names[order], longer, lines[0], u, note)
-
-
-def _visits(theta: Floats, state: tuple[float, float]) -> bool:
-    """Whether a path goes through a state, named in either order."""
-    return any(bool(np.any(np.all(theta == np.array(pair)[:, None], axis=0))) for pair in (state, state[::-1]))
-
-
-def _view(names: tuple[str, ...], theta: Floats, problem: Data, u: float, notes: tuple[Message, ...]) -> View:
-    history = bounds.steps(theta, u)
-    return View(names, theta, problem, history, bounds.gradient(problem, theta[:, :-1], u), notes)
-
-
-def _models(x: Floats, parameters: int) -> Iterator[Floats]:
-    """The models that are linear in so many parameters: a line, several features, powers of x."""
-    table = x[:, None] if x.ndim == 1 else x
-    ones = np.ones((len(table), 1))
-    if table.shape[1] == parameters:
-        yield np.ascontiguousarray(table)
-    if table.shape[1] + 1 == parameters:
-        yield np.concatenate([ones, table], axis=1)
-        if table.shape[1] > 1:  # two parameters are read in both orders anyway
-            yield np.concatenate([table, ones], axis=1)
-    if x.ndim == 1 and parameters > 2:
-        yield np.stack([x**k for k in range(parameters)], axis=1)
-
-
-def _plausible(view: View) -> bool:
-    """Whether the first step goes down the gradient in every parameter, as it does under nearly every rule."""
-    d, g = view.history.d[:, 0], view.gradient.g[:, 0]
-    sure = (np.abs(d) > view.history.room[:, 0]) & (np.abs(g) > view.gradient.error[:, 0])
-    return bool(np.all(d[sure] * g[sure] < 0))
-
-
-def _one_step_down_for_all(view: View) -> bool:
-    """Whether the first step lowers every parameter by about the same, as a gradient over itself and an eps does."""
-    d = view.history.d[:, 0]
-    return bool(np.all(d < 0) and np.ptp(d) <= 0.01 * np.abs(d).max())
-
-
 # -- rulings -------------------------------------------------------------------------------------
 
 
 def _tells(view: View, fewest: int) -> bool:
     """Whether so many steps move by more than rounding, or none moves though the gradient says that it should."""
-    if diagnose.never_moves(view.history):
+    if never_moves(view.history):
         return bool(np.any(np.abs(view.gradient.g) > view.gradient.error))
     short = bounds.prefix(view.history, PREFIX)
     return bounds.informative(short) >= fewest or bounds.informative(view.history) >= fewest
@@ -300,7 +262,7 @@ def _ruling(likeliest: View, others: Iterator[View], stated: Said, path: Path, *
     """
     if not path.named:
         return _followed(chain([likeliest], islice(others, 3)), stated)
-    if diagnose.never_moves(likeliest.history):
+    if never_moves(likeliest.history):
         return _ruled(likeliest, diagnose.standstill(_case(likeliest, stated)))
     found = _followed([likeliest], stated)
     if found is not None and found.verdict == "matches":
@@ -324,9 +286,9 @@ def _followed(views: Iterable[View], stated: Said) -> Ruling | None:
     """The run follows a rule with the gradient of all samples."""
     for view in views:
         fits = []
-        if _plausible(view):
+        if plausible(view):
             fits = identify(view.history, view.gradient, stated, view.problem.size)
-        elif _one_step_down_for_all(view):
+        elif one_step_down_for_all(view):
             fits = identify_climbing(view.history, view.gradient, stated, view.problem.size)
         fits = [fit for fit in fits if fit.declared or not view.guessed]
         if fits:
@@ -413,7 +375,7 @@ def _remembering(before: Path, path: Path, alone: Ruling, offered: Sequence[Samp
     theta = np.concatenate([before.theta, path.theta[:, 1:]], axis=1)
     if bounds.finite_steps(theta) < theta.shape[1] - 1 or theta.shape[1] > MOST_STEPS:
         return None
-    together = _followed(_views(path, theta, offered[:1], ()), stated)
+    together = _followed(views_of(path, theta, offered[:1], ()), stated)
     if together is None or together.verdict != "matches":
         return None
     note = message("verify.continued-memory", cell=before.cell)
@@ -471,7 +433,7 @@ def _record(
 def _held_besides(view: View, offered: Sequence[Samples]) -> Iterator[tuple[str, Data]]:
     """Data of the same model that the run was not trained on, by the names of x and y."""
     for samples in offered:
-        for phi in _models(samples.x, view.theta.shape[0]):
+        for phi in models(samples.x, view.theta.shape[0]):
             if not np.array_equal(samples.y, view.problem.y):
                 yield ", ".join(samples.names), bounds.data(phi, samples.y)
 

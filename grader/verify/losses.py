@@ -97,7 +97,7 @@ def match(
     `states` counts the recorded states, of which `theta` holds those before an overflow; `others` are data that the run
     was not trained on. A series that no name calls a loss counts only if it is one.
     """
-    recorded = [each for each in recorded if not _is_data(each.values, problem)]
+    recorded = [each for each in recorded if not (_is_data(each.values, problem) or _are_residuals(each, states))]
     if not recorded:
         return LossMatch()
     run = _run(problem, theta[:, :MOST_POINTS], u, stated, states)
@@ -118,6 +118,13 @@ def match(
 def _is_data(values: Floats, problem: Data) -> bool:
     """Whether a series is what the run was trained on."""
     return any(np.array_equal(values, of) for of in (problem.y, *problem.phi.T))
+
+
+def _are_residuals(recorded: Recorded, states: int) -> bool:
+    """Whether what is called an error has both signs and not one entry a state: the errors of samples, no loss."""
+    values = recorded.values
+    several = bool(np.any(values > 0) and np.any(values < 0))
+    return several and abs(len(values) - states) > 1 and bool({"error", "errors", "err"} & set(tokens(recorded.name)))
 
 
 def apart(found: Sequence[Match]) -> list[Match]:

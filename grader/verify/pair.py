@@ -114,6 +114,11 @@ def stem(name: str) -> str:
     return parts[-1] if parts else name
 
 
+def root(name: str) -> str:
+    """The first identifier of an access path: `data['x'][:, 0]` is about `data`."""
+    return re.match(r"\w*", name)[0]  # type: ignore[index] # it matches the empty text as well
+
+
 def tokens(name: str) -> tuple[str, ...]:
     """The words of a name: `bHistory`, `b_history` and `b_hist` begin alike, `theta_0` is one word."""
     whole = re.sub(r"ada_?grad", "adagrad", stem(name), flags=re.IGNORECASE)  # no gradient
@@ -350,10 +355,13 @@ def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
 # -- data ----------------------------------------------------------------------------------------
 
 
-def samples(series: Sequence[Series], cell: int, names: Names) -> list[Samples]:
-    """What the run of a cell may have been trained on, the likeliest first: by name, then by what it looks like."""
+def samples(series: Sequence[Series], cell: int, names: Names, read: AbstractSet[str] = frozenset()) -> list[Samples]:
+    """What the run of a cell may have been trained on, the likeliest first: by name, then by what it looks like.
+
+    What the loops `read` is data, whatever its name, and however evenly it is spaced.
+    """
     before = _before(series, cell)
-    found = [*_pairs(_ranked(before, names.x, _X), _ranked(before, names.y, _Y))]
+    found = [*_pairs(_ranked(before, names.x, _X, read=read), _ranked(before, names.y, _Y, read=read), read)]
     found += [(9, each) for each in _data_tables(before)]
     found.sort(key=lambda item: item[0])
     return [each for _, each in found[:MOST_SAMPLES]]
@@ -373,19 +381,26 @@ def _before(series: Sequence[Series], cell: int) -> list[Series]:
 
 
 def _pairs(
-    xs: Sequence[tuple[int, Series, Floats]], ys: Sequence[tuple[int, Series, Floats]]
+    xs: Sequence[tuple[int, Series, Floats]],
+    ys: Sequence[tuple[int, Series, Floats]],
+    read: AbstractSet[str] = frozenset(),
 ) -> Iterator[tuple[int, Samples]]:
     """Every x with every y of its length, with how far their names leave it open."""
     for (rank, x, a), (other, y, b) in product(xs, (each for each in ys if each[2].ndim == 1)):
-        plotted = _made_for_plots(a, rank) or _made_for_plots(b, other)
+        plotted = any(_made_for_plots(v, r) and stem(e.name) not in read for r, e, v in ((rank, x, a), (other, y, b)))
         if len(a) == len(b) >= 2 and x.name != y.name and not plotted:
             yield rank + other, Samples((x.name, y.name), a, b)
 
 
 def _ranked(
-    series: Sequence[Series], known: Sequence[str], usual: set[str], *, allowed: AbstractSet[str] = frozenset()
+    series: Sequence[Series],
+    known: Sequence[str],
+    usual: set[str],
+    *,
+    allowed: AbstractSet[str] = frozenset(),
+    read: AbstractSet[str] = frozenset(),
 ) -> list[tuple[int, Series, Floats]]:
-    """Series that may be x (or y): 0 for the rubric's names, 1 and 2 for usual ones."""
+    """Series that may be x (or y): 0 for the rubric's names, 1 and 2 for usual ones, 4 for others that a loop reads."""
     ranked = []
     for each in series:
         values = np.squeeze(np.asarray(each.values, dtype=np.float64))
@@ -396,6 +411,8 @@ def _ranked(
             ranked.append((0, each, values))
         elif words & usual and not words & (_PREDICTION - allowed):
             ranked.append((1 if words & {"train", "data"} else 2, each, values))
+        elif stem(each.name) in read and not words & (_KEEPING | _LOSS | NOT_A_PARAMETER):
+            ranked.append((4, each, values))
     kept = sorted(range(len(ranked)), key=lambda k: ranked[k][0])[:MOST_RANKED]
     return [ranked[k] for k in sorted(kept)]
 

@@ -18,7 +18,8 @@ _GREEK = str.maketrans(
     {"η": "eta", "α": "alpha", "β": "beta", "γ": "gamma", "ρ": "rho", "μ": "mu", "λ": "lambda", "ε": "eps", "ϵ": "eps"}
 )
 _FADING = r"(.*_)?(lr|learn\w*|eta|rate)_?decay(_.*)?"
-_RATE = re.compile(rf"(?!{_FADING})((.*_)?(lr|lrs|learn\w*|eta|alpha|step_?size|rate|a)\d*(_.*)?|lr\w*)")
+_BEGINS = r"(.*_)?(init|initial|start|guess|true|real)(_.*)?"
+_RATE = re.compile(rf"(?!{_FADING}|{_BEGINS}_?a\b)((.*_)?(lr|lrs|learn\w*|eta|alpha|step_?size|rate|a)\d*(_.*)?|lr\w*)")
 _SURE_RATE = re.compile(r"(.*_)?(lr|learn\w*rate|eta)(_?\d|_[bw]|_?(ada|adam|rms|sgd|gd|mom|nag|nesterov)\w*)?")
 _LIKELY_RATE = re.compile(r"(.*_)?(alpha|step_?size|rate)")
 _SURE_DECAY = re.compile(r"(.*_)?(momentum|beta_?1?|rho)")
@@ -83,8 +84,9 @@ class Said(NamedTuple):
 def in_call(stated: Said, settings: Mapping[str, float]) -> Said:
     """What is stated for one call: the settings that reach it come first, and only they can contradict the run."""
     decays = [settings[name] for name in ("momentum", "rho", "beta1", "beta2") if name in settings]
+    kept = [1.0] if settings.get("momentum") == 1.0 else []  # a velocity that loses nothing
     found = stated._replace(
-        decays=_before((v for v in decays if 0 < v < 1), stated.decays),
+        decays=_before((*kept, *(v for v in decays if 0 < v < 1)), stated.decays),
         epsilons=_before((settings[name] for name in ("eps",) if name in settings), stated.epsilons),
         positive=_before((value for value in settings.values() if value > 0), stated.positive),
         table=stated.table | {name: settings[name] for name in ("lr", "iteration") if name in settings},

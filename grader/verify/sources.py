@@ -62,6 +62,8 @@ def sources(problem: Data, history: Steps, said: Said) -> Iterator[Source]:
         if problem.size % size:  # the mean of the last few is over fewer
             means = partial(in_batches, problem, size=size, means=True)
             yield Source(means, message(name, size=size), size, plain=False)
+            whole = partial(in_batches, _whole_batches(problem, size), size=size)
+            yield Source(whole, message("verify.batch-order", size=size), size, plain=False)
     for size in _batches(problem, said):
         note = message("verify.sample-random") if size == 1 else message("verify.batch-random", size=size)
         yield Source(partial(drawn, problem, size=size), note, size, plain=True)
@@ -133,6 +135,12 @@ def _cut(problem: Data, size: int, *, means: bool) -> list[Data]:
         weight = np.sqrt(size / len(y)) if means else 1.0
         parts.append(bounds.data(weight * phi, weight * y))
     return parts
+
+
+def _whole_batches(problem: Data, size: int) -> Data:
+    """The samples without the last few, which fill no batch and are left out in every pass."""
+    count = problem.size - problem.size % size
+    return bounds.data(problem.phi[:count], problem.y[:count])
 
 
 def in_batches(problem: Data, history: Steps, size: int, *, means: bool = False) -> Gradient:
