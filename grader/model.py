@@ -249,13 +249,15 @@ class Kept(Record, frozen=True, kw_only=True):
 class Loop(Record, frozen=True, kw_only=True):
     """A training loop as written: in which function it stands ("" outside of any), and what it keeps of its states.
 
-    `reads` are the names that it speaks of, also in the functions that it calls.
+    `carried` are its parameters, as far as that can be told; `reads` the names that it speaks of, also in the functions
+    that it calls.
     """
 
     cell: int
     place: str
     line: int
-    kept: tuple[Kept, ...]
+    kept: tuple[Kept, ...] = ()
+    carried: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
 
 
@@ -371,6 +373,11 @@ class Match(Record, frozen=True, kw_only=True):
     final_loss: float | None = None
     curve: Curve = Curve()
     trace_digest: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """Whether every state is the same."""
+        return len(self.curve.path) > 1 and len(set(self.curve.path)) == 1
 
 
 # -- what the report's parser yields -------------------------------------------------------------

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -244,8 +245,7 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
     evidence = replace(evidence, matches=tuple(_whole(match, executed.cut) for match in evidence.matches))
     if evidence.fault:
         return evidence
-    rest = partial(_beside, executed.series) if evidence.matches else partial(_unfound, theirs, executed.series)
-    evidence = _guarded("verify", rest, job, evidence)
+    evidence = _guarded("verify", partial(_accounted, theirs, executed.series), job, evidence)
     return replace(evidence, matches=_with_reaches(evidence.matches, theirs, base))
 
 
@@ -291,18 +291,34 @@ def _beside(series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
     return replace(evidence, matches=tuple(sorted((*evidence.matches, *named), key=lambda match: match.cell)))
 
 
-def _unfound(theirs: Notebook, series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
-    """Where no run was found, look at what the loops do; where that is none either, name what is kept all the same."""
+def _accounted(theirs: Notebook, series: Sequence[Series], job: Job, evidence: Evidence) -> Evidence:
+    """Account for every training loop: where a cell has fewer runs than were started in it, look at what its loops do.
+
+    Where nothing was trained that can be judged, name what is kept all the same.
+    """
+    from grader.verify import unrecorded
     from grader.verify.alone import alone, printed
 
-    again = _recorded(theirs, job, evidence)
-    found = _verify(again, job, evidence)
-    if found.matches:
-        note = message("kernel.recorded")
-        return replace(found, matches=tuple(replace(match, notes=(note, *match.notes)) for match in found.matches))
+    cells = _short_of_runs(theirs, evidence.matches)
+    again = _recorded(theirs, job, evidence) if cells or not evidence.matches else ()
+    if again:
+        own = {(each.cell, each.name) for each in again if each.source == "recorded"}
+        found = _verify(again, job, evidence).matches
+        evidence = replace(evidence, matches=unrecorded(evidence.matches, found, own, cells))
+    if evidence.matches:
+        return _beside(series, job, evidence)
     recorded = (each for each in again if each.source == "recorded")
     shown = printed(evidence.run.cells if evidence.run else ())
-    return replace(found, matches=alone((*series, *recorded, *shown), names=job.gather.names))
+    return replace(evidence, matches=alone((*series, *recorded, *shown), names=job.gather.names))
+
+
+def _short_of_runs(theirs: Notebook, matches: Sequence[Match]) -> frozenset[int]:
+    """List the cells in which more runs are started than were found, or one that stands still."""
+    from grader import notebook
+
+    started = Counter(call.cell for call in notebook.calls(theirs))
+    found = Counter(match.cell for match in matches if not match.stands)
+    return frozenset(started - found)
 
 
 def _recorded(theirs: Notebook, job: Job, evidence: Evidence) -> tuple[Series, ...]:

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from grader import trace, verify
 from grader.capture import Capture
-from grader.model import Cell, Match, Names, Notebook, Series
+from grader.model import Cell, Curve, Match, Names, Notebook, Series
 from grader.notebook import calls, declared, loops
 
 NONCE, BUDGET = "00ff", 1 << 30
@@ -249,3 +250,41 @@ def test_loops_outside_of_functions_are_found_by_what_they_write() -> None:
     matches = found(right + step.format("-=", "q", "q"), wrong + step.format("+=", "r", "r"))
 
     assert [(match.verdict, match.names) for match in matches] == [("matches", ("q1", "q2")), ("differs", ("r1", "r2"))]
+
+
+# -- runs that keep no history ---------------------------------------------------------------------------
+
+
+def _match(cell: int, *path: tuple[float, float], names: tuple[str, ...] = ("b", "w"), rule: str = "gd") -> Match:
+    curve = Curve(steps=tuple(range(len(path))), path=path)
+    return Match(cell=cell, names=names, steps=len(path) - 1, verdict="matches", rule=rule, curve=curve)
+
+
+RECORDED = {(2, "b"), (2, "w"), (3, "b"), (3, "w")}
+
+
+def test_a_recorded_run_of_a_cell_that_is_short_of_runs_is_added() -> None:
+    known = (_match(2, (0.0, 0.0), (1.0, 2.0), names=("bs", "ws")),)
+    again = (*known, _match(2, (0.0, 0.0), (3.0, 4.0), rule="adagrad"), _match(3, (0.0, 0.0), (5.0, 6.0), rule="adam"))
+
+    told = verify.unrecorded(known, again, RECORDED, {2})
+
+    assert [(each.cell, each.rule) for each in told] == [(2, "gd"), (2, "adagrad")]
+    assert [note.id for note in told[1].notes] == ["kernel.recorded"]
+
+
+def test_a_run_that_kept_its_history_is_not_told_twice() -> None:
+    known = (_match(2, (0.0, 0.0), (1.0, 2.0), names=("bs", "ws")),)
+    again = (*known, _match(2, (9.0, 9.0), (2.0, 1.0)), _match(2, (0.0, 0.0), (7.0, 7.0)))
+
+    assert verify.unrecorded(known, again, RECORDED, {2}) == known
+
+
+def test_a_history_that_is_one_array_gives_way_to_what_the_loop_went_through() -> None:
+    still = replace(_match(2, (1.0, 2.0), (1.0, 2.0), names=("h[:, 0]", "h[:, 1]")), verdict="differs")
+    again = (still, _match(2, (0.0, 0.0), (1.0, 2.0)))
+
+    (told,) = verify.unrecorded((still,), again, RECORDED, {2})
+
+    assert told.verdict == "matches"
+    assert [note.id for note in told.notes] == ["verify.aliased", "kernel.recorded"]

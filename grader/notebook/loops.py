@@ -44,7 +44,7 @@ _GROWS = {"append", "hstack", "vstack", "concatenate", "column_stack"}
 
 
 def loops(notebook: Notebook) -> tuple[Loop, ...]:
-    """List the training loops that keep what they carry, in the order of the cells."""
+    """List the training loops, in the order of the cells."""
     found: list[Loop] = []
     for cell, module, functions in defined(modules(notebook)):
         found += _of(module.body, "", cell, functions)
@@ -52,32 +52,42 @@ def loops(notebook: Notebook) -> tuple[Loop, ...]:
 
 
 def _of(body: Iterable[ast.stmt], place: str, cell: int, functions: Mapping[str, Callable]) -> Iterator[Loop]:
-    """Go through statements down to the outermost loops that keep something of what they carry."""
+    """Go through statements down to the outermost loops that keep something, or else that carry something."""
     for node in body:
-        found = list(_loop(node, place, cell, functions)) if isinstance(node, LOOPS) else []
-        if found:
-            yield from found
-        else:
-            inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else place
-            for name in ("body", "orelse", "finalbody"):
-                yield from _of(getattr(node, name, None) or (), inner, cell, functions)
+        found = _loop(node, place, cell, functions) if isinstance(node, LOOPS) else None
+        if found is not None and found.kept:
+            yield found
+            continue
+        inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else place
+        blocks = [getattr(node, name, None) or () for name in ("body", "orelse", "finalbody")]
+        below = [each for block in blocks for each in _of(block, inner, cell, functions)]
+        yield from below or ([found] if found is not None else [])
 
 
-def _loop(node: ast.For | ast.While, place: str, cell: int, functions: Mapping[str, Callable]) -> Iterator[Loop]:
-    """Describe one loop, unless nothing in it is like a descent, or nothing is kept."""
+def _loop(node: ast.For | ast.While, place: str, cell: int, functions: Mapping[str, Callable]) -> Loop | None:
+    """Describe one loop, unless nothing in it is like a descent."""
     reads = {name for statement in node.body for name in _spoken(statement, functions, set(), 3)}
     if not any(map(_of_descent, reads)):
-        return
-    names = set(carried(node))
+        return None
+    carries = carried(node)
     statements = [each for each in ast.walk(node) if isinstance(each, ast.stmt)]
-    names |= _renamed(statements, names)
+    names = {*carries, *_renamed(statements, set(carries))}
     memories = {name for each in statements if (name := _memory(each)) is not None}
     kept = [each for statement in statements for each in _kept(statement, names)]
     surest = [each for each in (_without(each, memories) for each in kept) if any(each.columns)]
     if _enough(surest):
         kept = surest
-    if kept:
-        yield Loop(cell=cell, place=place, line=node.lineno, kept=tuple(kept[:MOST_NAMES]), reads=tuple(sorted(reads)))
+    parameters = tuple(name for name in carries if name not in memories)
+    if not kept and not parameters:
+        return None
+    return Loop(
+        cell=cell,
+        place=place,
+        line=node.lineno,
+        kept=tuple(kept[:MOST_NAMES]),
+        carried=parameters or carries,
+        reads=tuple(sorted(reads)),
+    )
 
 
 def _renamed(statements: Iterable[ast.stmt], names: set[str]) -> set[str]:

@@ -38,6 +38,25 @@ def by_loop(series: Sequence[Series], cell: int, loops: Sequence[Loop]) -> Itera
         for call, parts in _calls(here, loop, cell, held):
             for run in _runs(parts):
                 yield _path(run, loop, cell, call)
+        for parts in _recorded(here, loop):
+            for run in _runs(parts):
+                yield _path(run, loop, cell, "")._replace(line=0)
+
+
+def _recorded(here: Sequence[Series], loop: Loop) -> Iterator[list[list[Part]]]:
+    """What was recorded of the parameters of a loop, run by run."""
+    groups: dict[str, list[list[Part]]] = {}
+    for name in loop.carried:
+        own = re.escape(name.split(".")[-1])
+        place = rf"(?:({re.escape(loop.place or 'loop')}(?:\[\d+\])?)\.)?"
+        for each in here:
+            found = re.fullmatch(place + own, each.name) if each.source == "recorded" else None
+            values = np.squeeze(np.asarray(each.values, dtype=np.float64))
+            if found is not None and values.ndim == 1:
+                groups.setdefault(found[1] or "", []).append([Part(name, each.name, values)])
+            elif found is not None and values.ndim == 2:
+                groups.setdefault(found[1] or "", []).append(_columns(each.name, values, (name,)))
+    yield from groups.values()
 
 
 def _calls(

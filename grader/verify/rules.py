@@ -283,7 +283,7 @@ def forms(said: Said, size: int) -> list[Form]:
 def _forms(said: Said, size: int) -> Iterator[Form]:
     tried = decays(said)
     yield Form("gd", {}, {}, sgd, linear=True)
-    for beta in tried:
+    for beta in (*((1.0,) if said.lossless else ()), *tried):
         yield from momenta(beta)
     for beta in said.decays[:3] or USUAL_DECAYS[:1]:
         yield _corrected(beta)

@@ -44,6 +44,7 @@ class Said(NamedTuple):
     `sure_rates` are the own rates whose names leave no doubt.
     `accumulators` are what sums and means of squares may begin from, `rate_decays` by what a rate may fall,
     `root_epsilons` what stands under a root for certain, `weight_decays` what may weigh a penalty.
+    `lossless` says that a momentum of one is stated: a velocity that loses nothing.
     `numbers` are all that is stated, `own_numbers` what the cell itself states, by plain names.
     """
 
@@ -61,6 +62,7 @@ class Said(NamedTuple):
     rate_decays: tuple[float, ...] = ()
     root_epsilons: tuple[float, ...] = ()
     weight_decays: tuple[float, ...] = ()
+    lossless: bool = False
 
     @property
     def own_words(self) -> frozenset[str]:
@@ -84,9 +86,9 @@ class Said(NamedTuple):
 def in_call(stated: Said, settings: Mapping[str, float]) -> Said:
     """What is stated for one call: the settings that reach it come first, and only they can contradict the run."""
     decays = [settings[name] for name in ("momentum", "rho", "beta1", "beta2") if name in settings]
-    kept = [1.0] if settings.get("momentum") == 1.0 else []  # a velocity that loses nothing
     found = stated._replace(
-        decays=_before((*kept, *(v for v in decays if 0 < v < 1)), stated.decays),
+        lossless=settings.get("momentum") == 1.0,
+        decays=_before((v for v in decays if 0 < v < 1), stated.decays),
         epsilons=_before((settings[name] for name in ("eps",) if name in settings), stated.epsilons),
         positive=_before((value for value in settings.values() if value > 0), stated.positive),
         table=stated.table | {name: settings[name] for name in ("lr", "iteration") if name in settings},
