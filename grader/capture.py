@@ -608,8 +608,19 @@ def numbers(thing: Any) -> tuple[int, int, memoryview] | None:
         width = len(first)
         if any(len(row) != width for row in thing):
             return None
-        return _plain(len(thing), width, array("d", chain.from_iterable(thing)))
+        return _plain(len(thing), width, _cells(thing))
     return _plain(len(thing), 0, array("d", thing))
+
+
+def _cells(thing: Any) -> array[float]:
+    """Convert the rows of a table; a column of text, such as the name of a run, holds no numbers."""
+    try:
+        return array("d", chain.from_iterable(thing))
+    except TypeError:
+        found = array("d", (float("nan") if type(cell) is str else float(cell) for row in thing for cell in row))
+        if all(value != value for value in found):
+            raise
+        return found
 
 
 def _plain(rows: int, columns: int, values: array[float]) -> tuple[int, int, memoryview] | None:

@@ -289,12 +289,17 @@ def effects_explained(case: Case, *, minimum: Count = 2) -> Finding:
         return _finding("effects-explained", Verdict.PASS, what)
     credit = len(explained) / minimum
     left = min(minimum, len(experiments_.distinct(case.experiments, case.evidence))) - len(explained)
-    if case.evidence.own_prose and (left > 0 or not case.experiments):
+    if case.evidence.own_prose and (left > 0 if case.experiments else _may_have_changed(case)):
         what = message("explained.unclear", count=len(explained), minimum=minimum)
         waits = left / minimum if case.experiments else 1.0
         return _finding("effects-explained", Verdict.REVIEW, what, credit=credit, open=waits)
     what = message("explained.few", count=len(explained), minimum=minimum)
     return _judged("effects-explained", credit, what, hint=message("explained.hint"))
+
+
+def _may_have_changed(case: Case) -> bool:
+    """Whether something was changed that the grader may not have seen: other runs than the handed-out ones, or none."""
+    return bool(case.evidence.changes or _own_runs(case.evidence)) or not case.evidence.matches
 
 
 # -- the report ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import battery, seeds
 
 from grader.model import Declared, Names, Series
-from grader.verify import bounds, effects, identify, pair, rules, said, sources
+from grader.verify import bounds, effects, identify, naming, pair, rules, said, sources
 
 
 @given(seeds)
@@ -131,7 +131,7 @@ def test_the_arithmetic_is_read_off_the_numbers(values: Any, unit: float) -> Non
     ],
 )
 def test_a_name_is_read_as_its_words(name: str, words: tuple[str, ...]) -> None:
-    assert pair.tokens(name) == words
+    assert naming.tokens(name) == words
 
 
 @pytest.mark.parametrize(

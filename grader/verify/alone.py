@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grader.model import Match, Series, message
-from grader.verify import pair
+from grader.verify import naming, pair
 
 if TYPE_CHECKING:
     from grader.model import CellRun, Floats, Names
@@ -69,7 +69,7 @@ def _first(series: Sequence[Series]) -> list[Series]:
     counts: dict[tuple[int, str], int] = {}
     kept = []
     for each in series:
-        key = (each.cell, pair.stem(each.name))
+        key = (each.cell, naming.stem(each.name))
         counts[key] = counts.get(key, 0) + (each.source == "returned")
         if counts[key] <= MOST_TURNS:
             kept.append(each)
@@ -87,8 +87,8 @@ def beside(series: Sequence[Series], found: Sequence[Match], *, names: Names) ->
 
 
 def _is_of_parameters(each: Series) -> bool:
-    words = set(pair.tokens(each.name))
-    return bool(words & _HISTORY) and not words & (_LOSS | pair.NOT_A_PARAMETER - {"x", "y"})
+    words = set(naming.tokens(each.name))
+    return bool(words & _HISTORY) and not words & (_LOSS | naming.NOT_A_PARAMETER - {"x", "y"})
 
 
 def _rows(each: Series) -> set[bytes]:
@@ -115,10 +115,10 @@ def _matches(each: Series, names: Names) -> Iterator[Match]:
 
 
 def _is_history(each: Series, names: Names) -> bool:
-    words = set(pair.tokens(each.name))
+    words = set(naming.tokens(each.name))
     return (
         each.source in ("recorded", "printed")
-        or pair.stem(each.name) in names.losses
+        or naming.stem(each.name) in names.losses
         or bool(words & (_HISTORY | _LOSS))
     )
 

@@ -227,10 +227,10 @@ def unused_velocity(matches: Sequence[Match]) -> Iterator[Match]:
     """A cell that states a momentum but whose only run is plain descent: was the velocity kept? A person looks."""
     for match in matches:
         alone = sum(each.cell == match.cell for each in matches) == 1
-        unused = match.declared.get("momentum") not in (None, match.hyperparameters.get("weight_decay"))
+        momentum = match.declared.get("momentum")
+        unused = momentum not in (None, 0.0, match.hyperparameters.get("weight_decay"))
         if match.verdict == "matches" and match.rule == "gd" and alone and unused:
-            yield msgspec.structs.replace(
-                match, notes=(*match.notes, message("verify.momentum-unused", momentum=match.declared["momentum"]))
-            )
+            asked = message("verify.momentum-unused", momentum=momentum or 0.0)
+            yield msgspec.structs.replace(match, verdict="review", diagnosis=asked)
         else:
             yield match

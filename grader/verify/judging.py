@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from grader.model import Curve, Divergence, LossMatch, Match, message
-from grader.verify import bounds, contradictions, curves, diagnose, effects, losses, pair
+from grader.verify import bounds, contradictions, curves, diagnose, effects, losses, naming, pair
 from grader.verify.case import Case, Diagnosis
 from grader.verify.diagnose import never_moves
 from grader.verify.identify import FEWEST, PREFIX, Fit, follows, identify, identify_climbing
@@ -19,6 +19,7 @@ from grader.verify.kept import by_loop, endings
 from grader.verify.rules import SIGNED
 from grader.verify.said import Said, in_call, said, starts
 from grader.verify.sources import sources
+from grader.verify.strides import strided
 from grader.verify.views import View, models, one_step_down_for_all, plausible
 from grader.verify.views import views as views_of
 from reference import line_fit
@@ -97,8 +98,9 @@ def runs(
         notebook = Notebook(series, stated, begins, names, offered, pair.held_out(series, cell), cell in stopped)
         used: set[str] = set()
         for path in pair.paths(series, cell, names, kept[cell]):
-            digest = _digest(path.theta)
-            if digest in seen or used & set(path.names) or (not path.named and guesses == 0):
+            digest = _digest(path.theta[:, : max(bounds.finite_steps(path.theta), 0) + 1])
+            taken = used & set(path.names) and not path.line  # what a loop has kept is a run of its own
+            if digest in seen or taken or (not path.named and guesses == 0):
                 continue
             guesses -= not path.named
             if path.named and len(found) == MOST_RUNS:
@@ -130,7 +132,7 @@ def _is_of_results(match: Match, path: Path, others: Sequence[Path]) -> bool:
 def _of_call(notebook: Notebook, path: Path, settings: Mapping[str, float], loops: Sequence[Loop]) -> Notebook:
     """What is known of a run by its own call: its settings, where it begins, and which data its loop reads."""
     read = {name for loop in loops if loop.line == path.line and loop.cell <= path.cell for name in loop.reads}
-    offered = sorted(notebook.offered, key=lambda each: -sum(pair.root(name) in read for name in each.names))
+    offered = sorted(notebook.offered, key=lambda each: -sum(naming.root(name) in read for name in each.names))
     if not settings:
         return notebook._replace(offered=offered)
     begin = settings.get("b"), settings.get("w")
@@ -277,6 +279,7 @@ def _ruling(likeliest: View, others: Iterator[View], stated: Said, path: Path, *
     return (
         _followed(views[1:], stated)
         or _followed_otherwise(likely, stated)
+        or _kept_seldom(likely, stated)
         or _diagnosed(likely, stated)
         or _ruled(views[0], diagnose.nearest(_case(views[0], stated)))
     )
@@ -324,6 +327,15 @@ def _mistaken_at_its_rate(found: Ruling, stated: Said) -> Ruling | None:
     return _ruled(found.view, mistake) if mistake is not None and mistake.stated else None
 
 
+def _kept_seldom(views: Sequence[View], stated: Said) -> Ruling | None:
+    """The run follows a rule of which only every k-th state was kept."""
+    for view in views:
+        found = strided(_case(view, stated))
+        if found is not None:
+            return _ruled(view, found)
+    return None
+
+
 def _diagnosed(views: Sequence[View], stated: Said) -> Ruling | None:
     """The run is explained by a mistake, or by a schedule or a decay rate that is stated nowhere."""
     for view in views:
@@ -361,7 +373,8 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
     found = found or contradictions.exchanged_decays(case, best) or contradictions.other_decay(case, best)
     if found is None:
         return Ruling(view, "matches", tuple(fits), notes=tuple(notes))
-    return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes), found.meant)
+    slip = found.verdict == "differs"
+    return Ruling(view, found.verdict, tuple(fits), found.diagnosis, found.divergence, tuple(notes), found.meant, slip)
 
 
 def _case(view: View, stated: Said) -> Case:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from grader.verify.pair import MOST_WEIGHTS, Path, is_intercept, is_slope, partners
+from grader.verify.naming import is_intercept, is_slope, partners
+from grader.verify.pair import MOST_WEIGHTS, Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -18,7 +18,7 @@ import numpy as np
 from grader.model import Divergence, LossMatch
 from grader.verify import bounds
 from grader.verify.derived import Derived, Misfit, averaged, full, in_part, misfit
-from grader.verify.pair import HELD_OUT, tokens
+from grader.verify.naming import HELD_OUT, tokens
 from grader.verify.readings import Reading, meant, significant, unit
 
 if TYPE_CHECKING:

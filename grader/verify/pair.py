@@ -15,58 +15,35 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from grader.verify.naming import (
+    HELD_OUT,
+    INTERCEPT,
+    KEEPING,
+    LOSS,
+    NOT_A_PARAMETER,
+    PREDICTION,
+    SLOPE,
+    USUAL_X,
+    USUAL_Y,
+    about,
+    is_kept,
+    is_loss,
+    root,
+    stem,
+    tokens,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from grader.model import Floats, Names, Series
 
-_KEEPING = {
-    *("history", "hist", "his", "list", "lst", "path", "trace", "log", "record", "records", "track", "all", "values"),
-    *("vals", "arr", "array", "s", "steps", "trajectory", "traj", "memory", "save", "saved", "store", "evolution"),
-}
-_VECTOR = {"theta", "thetas", "param", "params", "parameter", "parameters", "weights", "coef", "coefs", "p", "beta"}
-NOT_A_PARAMETER = {
-    *(
-        "grad",
-        "gradient",
-        "gradients",
-        "grads",
-        "dw",
-        "db",
-        "delta",
-        "velocity",
-        "vel",
-        "v",
-        "vb",
-        "vw",
-        "sum",
-        "cache",
-    ),
-    *("sq", "acc", "lr", "rate", "pred", "predict", "predicted", "hat", "hypothesis", "z", "mesh", "grid", "x", "y"),
-    *("error", "errors", "err", "residual", "residuals", "epoch", "epochs", "iteration", "iterations", "time", "test"),
-}
-_ACCUMULATED = {"g", "g2", "gg", "gs", "s", "ss", "m", "r", "sigma"}  # before the letter of a parameter
-_LOSS = {"loss", "losses", "cost", "costs", "j", "mse", "sse", "rmse", "error", "errors", "err", "objective", "rss"}
-_LOSS_WORD = re.compile(
-    r"(?:train|training|val|valid|test|total|mean|avg|neg)?"
-    r"(?:loss|cost|j|mse|sse|rmse|mae|error|err|objective|rss)(?:es|s)?(?:history|hist|list|lst|arr|log|curve)?\d*"
-    r"|.*(?:損失|损失|誤差|误差|代價|代价).*"
-)
-_OF_A_LOSS = {
-    *("diff", "diffs", "delta", "change", "changes", "improvement", "grad", "gradient", "gradients", "time", "times"),
-    *("tol", "best", "final", "min", "end", "prev", "previous"),
-}
-_PREDICTION = {"pred", "predict", "predicted", "predictions", "p", "hat", "hypothesis", "line", "fit", "fitted", "test"}
-_X = {"x", "xs", "feature", "features", "input", "inputs", "area", "size", "hours", "cp"}
-_Y = {"y", "ys", "target", "targets", "label", "labels", "output", "outputs", "price", "prices", "score", "scores"}
-HELD_OUT = {"val", "valid", "validation", "test", "testing", "dev", "eval", "holdout"}
-_INTERCEPT = re.compile(r"(?:b|bias|biases|intercept|c|(?:theta|th|t|beta|w|coef|a|p)0)")
-_SLOPE = re.compile(r"(?:w|weight|weights|slope|m|k|a|(?:theta|th|t|beta|w|coef|a|p)1)")
 MOST_PATHS, MOST_SAMPLES = 40, 8
 PROVEN = 200  # states of a table that prove one of its columns to be the loss of the others
 MOST_RANKED = 50  # series that may be x, or y
 FEW_WEIGHTS, MOST_WEIGHTS = 8, 80  # of a model, where no name says that a table is a history, and where one does
+FEWEST_STACKED = 5  # states of a run in a table of several
 FEWEST_DRAWN = 5  # entries of a series that no name calls a loss
 LARGEST = 1e30  # of data: the squares of their gradients must have room
 
@@ -105,64 +82,6 @@ class Samples(NamedTuple):
     y: Floats
 
 
-# -- names ---------------------------------------------------------------------------------------
-
-
-def stem(name: str) -> str:
-    """The last identifier of an access path: `model.hist['b_history']` is about `b_history`."""
-    parts = re.findall(r"[^\W\d]\w*|\d[\w.+-]*", re.sub(r"\[[:,\s\d]*\]$", "", name))
-    return parts[-1] if parts else name
-
-
-def root(name: str) -> str:
-    """The first identifier of an access path: `data['x'][:, 0]` is about `data`."""
-    return re.match(r"\w*", name)[0]  # type: ignore[index] # it matches the empty text as well
-
-
-def tokens(name: str) -> tuple[str, ...]:
-    """The words of a name: `bHistory`, `b_history` and `b_hist` begin alike, `theta_0` is one word."""
-    whole = re.sub(r"ada_?grad", "adagrad", stem(name), flags=re.IGNORECASE)  # no gradient
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=\d)(?=[a-zA-Z])", "_", whole).lower()
-    words = re.sub(r"^(theta|th|t|beta|w|coef|a|b|p)_?([01])(?!\d)", r"\1\2", words)
-    words = re.sub(r"^(b|w)s$", r"\1", words)
-    return tuple(word for word in re.split(r"[_\W]+", words) if word)
-
-
-def _about(name: str, role: re.Pattern[str]) -> tuple[str, ...] | None:
-    """What surrounds the parameter's own letter in its name, or None if the name is of something else."""
-    words = tokens(name)
-    if set(words) & NOT_A_PARAMETER:
-        return None
-    for k, word in enumerate(words):
-        if role.fullmatch(word):
-            if set(words[:k]) & _ACCUMULATED:
-                return None
-            rest = (*words[:k], *words[k + 1 :])
-            return (name[: name.rfind(stem(name))], *rest)
-    return None
-
-
-def is_intercept(name: str) -> bool:
-    """Whether a name is what people call an intercept."""
-    return _about(name, _INTERCEPT) is not None
-
-
-def is_slope(name: str) -> bool:
-    """Whether a name is what people call a slope."""
-    return _about(name, _SLOPE) is not None
-
-
-def partners(b: str, w: str) -> bool:
-    """Whether two names are of the intercept and the slope of one run."""
-    about = _about(b, _INTERCEPT)
-    return about is not None and about == _about(w, _SLOPE)
-
-
-def _is_kept(name: str) -> bool:
-    words = set(tokens(name))
-    return bool(words & (_KEEPING | _VECTOR)) and not words & (NOT_A_PARAMETER | _LOSS)
-
-
 # -- shapes --------------------------------------------------------------------------------------
 
 
@@ -184,7 +103,8 @@ def _tables(series: Iterable[Series]) -> Iterator[tuple[Series, Floats]]:
             continue
         across = values.shape[0] < values.shape[1] and values.shape[0] <= FEW_WEIGHTS  # many weights stand in rows
         theta = values if across else values.T
-        if theta.shape[0] <= (MOST_WEIGHTS if _is_kept(each.name) else FEW_WEIGHTS):
+        theta = theta[~np.all(np.isnan(theta), axis=1)]  # columns of text
+        if theta.shape[0] <= (MOST_WEIGHTS if is_kept(each.name) else FEW_WEIGHTS):
             yield each, np.ascontiguousarray(theta)
 
 
@@ -208,11 +128,36 @@ def paths(series: Sequence[Series], cell: int, names: Names, known: Iterable[Pat
     here = [each for each in series if each.cell == cell]
     tables = list(_by_table(here, names, partial(samples, series, cell, names)))
     found = [*known, *_by_rubric(here, names), *_with_intercepts(tables, here), *tables, *_by_pattern(here)]
+    found = [run for path in found for run in _apart(path, here)]
     used = {name for path in found if path.named for name in path.names}
     found += islice((path for path in _by_length(here, names) if not used & set(path.names)), MOST_PATHS)
     kept = _distinct(sorted(found, key=lambda path: not path.named))
     sure = sum(path.named for path in kept)
     return kept[: max(sure, MOST_PATHS)]  # none that is called a run is left out here
+
+
+def _apart(path: Path, here: Sequence[Series]) -> Iterator[Path]:
+    """The runs of a table in which several are stacked, each from its own beginning."""
+    begins = _begins(path, here)
+    if len(begins) < 2:
+        yield path
+        return
+    for begin, end in zip(begins, (*begins[1:], path.theta.shape[1]), strict=True):
+        names = tuple(f"{name}[{begin}:{end}]" for name in path.names)
+        yield path._replace(names=names, theta=np.ascontiguousarray(path.theta[:, begin:end]))
+
+
+def _begins(path: Path, here: Sequence[Series]) -> list[int]:
+    """Where the runs of a path begin: where a counter beside it starts again, else where its first state comes back."""
+    counters = [column.values for column in columns(here) if root(column.name) == root(path.names[0])]
+    length = path.theta.shape[1]
+    for values in counters:
+        starts = np.flatnonzero(values == values[0]) if len(values) == length else np.array([])
+        if len(starts) > 1 and all(counts(part) for part in np.split(values, starts[1:])):
+            return [int(start) for start in starts]
+    again = np.flatnonzero(np.all(path.theta == path.theta[:, :1], axis=0))
+    apart = len(again) > 1 and np.min(np.diff([*again, length])) >= FEWEST_STACKED
+    return [int(start) for start in again] if apart else [0]
 
 
 def _distinct(found: Iterable[Path]) -> list[Path]:
@@ -265,9 +210,9 @@ def _by_table(here: Sequence[Series], names: Names, data: Callable[[], list[Samp
     data_names = {*names.x, *names.y}
     for each, theta in _tables(here):
         words = set(tokens(each.name))
-        if stem(each.name) in data_names or words & (NOT_A_PARAMETER | _LOSS) or theta.shape[0] == theta.shape[1]:
+        if stem(each.name) in data_names or words & (NOT_A_PARAMETER | LOSS) or theta.shape[0] == theta.shape[1]:
             continue
-        if not words & _KEEPING and _is_axes(theta):
+        if not words & KEEPING and _is_axes(theta):
             continue
         rows = _parameters(theta, data)
         if len(rows) < 2:
@@ -275,7 +220,7 @@ def _by_table(here: Sequence[Series], names: Names, data: Callable[[], list[Samp
         across = np.squeeze(np.asarray(each.values)).shape[0] == theta.shape[0]
         labels = tuple(f"{each.name}[{k}]" if across else f"{each.name}[:, {k}]" for k in rows)
         weak = each.source in ("returned", "plotted")  # what a function keeps, and what is drawn, may be of anything
-        named = _is_kept(each.name) and not weak
+        named = is_kept(each.name) and not weak
         yield Path(each.cell, labels, theta[rows], named=named, ordered=False)
 
 
@@ -308,9 +253,9 @@ def _is_loss_of(values: Floats, theta: Floats, held: Samples) -> bool:
 def _with_intercepts(tables: Sequence[Path], here: Sequence[Series]) -> Iterator[Path]:
     """Histories of several weights in one array with that of the intercept beside it: `W_hist` and `b_hist`."""
     for table in tables:
-        about = _about(re.sub(r"\[:, 0\]$|\[0\]$", "", table.names[0]), _SLOPE)
-        for b in columns(here) if about is not None else ():
-            if _about(b.name, _INTERCEPT) == about and len(b.values) == table.theta.shape[1]:
+        around = about(re.sub(r"\[:, 0\]$|\[0\]$", "", table.names[0]), SLOPE)
+        for b in columns(here) if around is not None else ():
+            if about(b.name, INTERCEPT) == around and len(b.values) == table.theta.shape[1]:
                 theta = np.concatenate([b.values[None, :], table.theta])
                 yield Path(b.cell, (b.name, *table.names), theta, named=True, ordered=True)
 
@@ -318,13 +263,13 @@ def _with_intercepts(tables: Sequence[Path], here: Sequence[Series]) -> Iterator
 def _by_pattern(here: Sequence[Series]) -> Iterator[Path]:
     """Two histories whose names differ in the parameter's letter only: `b_ada` and `w_ada`."""
     held = list(columns(here))
-    slopes = [(column, _about(column.name, _SLOPE)) for column in held]
+    slopes = [(column, about(column.name, SLOPE)) for column in held]
     for b in held:
-        about = _about(b.name, _INTERCEPT)
-        if about is None:
+        around = about(b.name, INTERCEPT)
+        if around is None:
             continue
         for w, other in slopes:
-            if other == about and w.name != b.name:
+            if other == around and w.name != b.name:
                 named = len(b.values) > 2 and _is_history(b) and _is_history(w)
                 path = _pair(b, w, named=named, ordered=True)
                 if path is not None:
@@ -332,7 +277,7 @@ def _by_pattern(here: Sequence[Series]) -> Iterator[Path]:
 
 
 def _is_history(column: Column) -> bool:
-    return _is_kept(column.name) or not is_grid(column.values)
+    return is_kept(column.name) or not is_grid(column.values)
 
 
 def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
@@ -343,7 +288,7 @@ def _by_length(here: Sequence[Series], names: Names) -> Iterator[Path]:
         for column in columns(here)
         if len(column.values) > 3
         and stem(column.name) not in known
-        and not set(tokens(column.name)) & (NOT_A_PARAMETER | _LOSS)
+        and not set(tokens(column.name)) & (NOT_A_PARAMETER | LOSS)
         and not is_grid(column.values)
     ]
     apart = sorted(combinations(range(len(held)), 2), key=lambda pair: (pair[1] - pair[0], pair))
@@ -361,16 +306,16 @@ def samples(series: Sequence[Series], cell: int, names: Names, read: AbstractSet
     What the loops `read` is data, whatever its name, and however evenly it is spaced.
     """
     before = _before(series, cell)
-    found = [*_pairs(_ranked(before, names.x, _X, read=read), _ranked(before, names.y, _Y, read=read), read)]
+    found = [*_pairs(_ranked(before, names.x, USUAL_X, read=read), _ranked(before, names.y, USUAL_Y, read=read), read)]
     found += [(9, each) for each in _data_tables(before)]
-    found.sort(key=lambda item: item[0])
+    found.sort(key=lambda item: (-sum(root(name) in read for name in item[1].names), item[0]))
     return [each for _, each in found[:MOST_SAMPLES]]
 
 
 def held_out(series: Sequence[Series], cell: int) -> list[Samples]:
     """What names call data for validation or a test, which no run is trained on."""
     before = [each for each in _before(series, cell) if set(tokens(each.name)) & HELD_OUT]
-    found = _pairs(_ranked(before, (), _X, allowed=HELD_OUT), _ranked(before, (), _Y, allowed=HELD_OUT))
+    found = _pairs(_ranked(before, (), USUAL_X, allowed=HELD_OUT), _ranked(before, (), USUAL_Y, allowed=HELD_OUT))
     return [each for _, each in islice(found, MOST_SAMPLES)]
 
 
@@ -409,9 +354,9 @@ def _ranked(
             continue
         if stem(each.name) in known:
             ranked.append((0, each, values))
-        elif words & usual and not words & (_PREDICTION - allowed):
+        elif words & usual and not words & (PREDICTION - allowed):
             ranked.append((1 if words & {"train", "data"} else 2, each, values))
-        elif stem(each.name) in read and not words & (_KEEPING | _LOSS | NOT_A_PARAMETER):
+        elif stem(each.name) in read and not words & (KEEPING | LOSS | NOT_A_PARAMETER):
             ranked.append((4, each, values))
     kept = sorted(range(len(ranked)), key=lambda k: ranked[k][0])[:MOST_RANKED]
     return [ranked[k] for k in sorted(kept)]
@@ -426,7 +371,7 @@ def _data_tables(series: Sequence[Series]) -> Iterator[Samples]:
     """A table whose last column is y."""
     for each in series:
         values = np.squeeze(np.asarray(each.values, dtype=np.float64))
-        if values.ndim != 2 or not 2 <= values.shape[1] <= min(8, values.shape[0] - 1) or _is_kept(each.name):
+        if values.ndim != 2 or not 2 <= values.shape[1] <= min(8, values.shape[0] - 1) or is_kept(each.name):
             continue
         if np.all(np.abs(values) <= LARGEST) and not _is_mesh(values):
             x = values[:, 0] if values.shape[1] == 2 else values[:, :-1]
@@ -461,18 +406,11 @@ def losses(series: Sequence[Series], path: Path, names: Names) -> list[Recorded]
             continue
         own = stem(column.name) in names.losses
         sure = (own or is_loss(column.name)) and column.source != "plotted"
-        parameter = _about(column.name, _INTERCEPT) is not None or _about(column.name, _SLOPE) is not None
+        parameter = about(column.name, INTERCEPT) is not None or about(column.name, SLOPE) is not None
         if sure or (len(column.values) >= FEWEST_DRAWN and not parameter):
             rank = (not sure, not own, -len(set(tokens(column.name)) & words))
             ranked.append((rank, Recorded(column.name, column.values, sure)))
     return [each for _, each in sorted(ranked, key=lambda item: item[0])]
-
-
-def is_loss(name: str) -> bool:
-    """Whether a name calls its numbers the losses of a run, and not their changes, or the best of several runs."""
-    words = tokens(name)
-    called = any(_LOSS_WORD.fullmatch(word) for word in words) or re.fullmatch(r"L(?:s|_\w*)?", stem(name))
-    return bool(called) and not set(words) & _OF_A_LOSS
 
 
 def _drawn(here: Iterable[Series]) -> Iterator[Column]:
@@ -503,4 +441,4 @@ def counts(values: Floats) -> bool:
 
 def _words_of(path: Path) -> set[str]:
     """The words that tell one run's names from another's, such as `adagrad` in `b_adagrad`."""
-    return {word for name in path.names for word in tokens(name)} - _KEEPING
+    return {word for name in path.names for word in tokens(name)} - KEEPING

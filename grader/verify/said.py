@@ -91,7 +91,7 @@ def in_call(stated: Said, settings: Mapping[str, float]) -> Said:
         decays=_before((v for v in decays if 0 < v < 1), stated.decays),
         epsilons=_before((settings[name] for name in ("eps",) if name in settings), stated.epsilons),
         positive=_before((value for value in settings.values() if value > 0), stated.positive),
-        table=stated.table | {name: settings[name] for name in ("lr", "iteration") if name in settings},
+        table=stated.table | {name: settings[name] for name in ("lr", "iteration", "momentum") if name in settings},
     )
     rate = settings.get("lr", 0.0)
     if rate <= 0:
