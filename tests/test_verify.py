@@ -813,3 +813,52 @@ def _complete(message: Message, name: str) -> None:
 
 def _placeholders(sentence: str) -> list[str]:
     return [part.split("}")[0] for part in sentence.split("{")[1:]]
+
+
+def _doubling(g: Any, state: Any = None, *, lr: float) -> tuple[Any, Any]:
+    """`s += rho * s + (1 - rho) * g**2`, which soon leaves the numbers."""
+    with np.errstate(over="ignore"):
+        s = 0.1 * g**2 + (0.0 if state is None else 1.9 * state)
+        return lr * g / np.sqrt(s), s
+
+
+def test_a_sum_that_grows_until_it_leaves_the_numbers_is_still_named() -> None:
+    match = only(notebook(path(_doubling, steps=3000, lr=0.1)), said(lr=0.1, rho=0.9))
+
+    assert (match.verdict, match.slip) == ("differs", True)
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "bug.rmsprop-added-twice"
+
+
+KEPT_SELDOM = {
+    "momentum": (optimizers.momentum, {"lr": 1e-7, "beta": 0.9}, {"lr": 1e-7, "momentum": 0.9}),
+    "adagrad": (optimizers.adagrad, {"lr": 5.0}, {"lr": 5.0}),
+    "rmsprop": (optimizers.rmsprop, {"lr": 0.01, "rho": 0.9}, {"lr": 0.01, "rho": 0.9}),
+    "adam": (optimizers.adam, {"lr": 0.1}, {"lr": 0.1, "beta1": 0.9, "beta2": 0.999}),
+}
+
+
+@pytest.mark.parametrize("stride", [5, 10, 100])
+@pytest.mark.parametrize(("rule", "keywords", "stated"), KEPT_SELDOM.values(), ids=KEPT_SELDOM)
+def test_every_kth_state_of_any_rule_is_enough(
+    rule: Callable[..., Any], keywords: dict[str, Any], stated: dict[str, float], stride: int
+) -> None:
+    match = only(notebook(path(rule, steps=2000, **keywords)[:, ::stride]), said(**stated))
+
+    assert match.verdict == "matches"
+    assert ("verify.every-kth", stride) in [(note.id, note.parameters.get("stride")) for note in match.notes]
+
+
+@pytest.mark.parametrize("stride", [10, 100])
+def test_every_kth_state_of_a_wrong_rule_is_not_passed(stride: int) -> None:
+    match = only(notebook(path(_doubling, steps=2000, lr=0.1)[:, ::stride]), said(lr=0.1, rho=0.9))
+
+    assert match.verdict != "matches"
+
+
+def test_a_momentum_that_is_stated_and_not_used_is_asked_about() -> None:
+    match = only(notebook(path(optimizers.sgd, lr=1e-7)), said(lr=1e-7, momentum=0.9))
+
+    assert match.verdict == "review"
+    assert match.diagnosis is not None
+    assert match.diagnosis.id == "verify.momentum-unused"

@@ -342,9 +342,11 @@ def _added_twice(gradient: Gradient, *, rho: float) -> Parts:
     """`v += rho*v + (1-rho)*g**2`: the old average is kept whole and added again."""
     s = histories.decay(gradient.g**2, 1 + rho, weight=1 - rho)
     error = histories.decay(square_error(gradient), 1 + rho, weight=1 - rho)
-    return Parts(Direction(gradient.g, gradient.error), s, error)
+    left = ~np.isfinite(s)  # for good: a sum that doubles in each step leaves the numbers, and the run stands still
+    return Parts(Direction(gradient.g, gradient.error), np.where(left, ENDLESS, s), np.where(left, 0.0, error))
 
 
+ENDLESS = 1e300
 _ASKED = -1.0  # the decay rate of the average itself corrects it
 
 

@@ -1,8 +1,9 @@
 """Runs of which only every k-th state was kept, under any rule: the steps in between are taken again.
 
 From each kept state the rule takes k steps with the memory that it has by then; the kept states correct the path, so
-only the rounding of the memory builds up. A relative 1e-9 of what a parameter moved lies far above that rounding and
-far below the distance of any other rule.
+only the rounding within k steps builds up. 1e-8 of the way that a parameter went lies far above that rounding and far
+below the distance of any other rule. Where RMSprop turns round in the valley it blows rounding up within a few steps:
+so some stretches may be rough, if most are not.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 STRIDES = (10, 100, 1000, 2, 5, 20, 50, 500)
 MOST_STEPS = 200_000  # taken again for one run
 FEWEST, BEGUN = 4, 6  # states that prove a rule, and that are tried first
-NEAR = 1e-9
+NEAR, ROUGHLY = 1e-8, 0.05  # of the way that a parameter went between two kept states
+MOSTLY = 0.6
 
 Vector = list[float]
 Move = Callable[[Vector, list[Vector], int], Vector]  # from the gradient, the memory and the count of the step
@@ -80,22 +82,21 @@ def _tried(case: Case) -> Iterator[tuple[Form, float, float]]:
 
 
 def _keeps(model: Model, move: Move, theta: Floats, stride: int) -> bool:
-    """Whether every kept state follows from the one before it by so many steps."""
+    """Whether the kept states follow from each other by so many steps: most of them nearly, all of them roughly."""
     memory: list[Vector] = []
-    count = 0
+    count = near = 0
     for begin, end in zip(theta.T[:-1].tolist(), theta.T[1:].tolist(), strict=True):
-        state = begin
+        state, moved = begin, [0.0] * len(begin)
         for _ in range(stride):
             count += 1
             step = move(model.gradient(state), memory, count)
             state = [t - s for t, s in zip(state, step, strict=True)]
-        if not all(_near(*each) for each in zip(state, end, begin, strict=True)):
+            moved = [m + abs(s) for m, s in zip(moved, step, strict=True)]
+        off = [abs(r - e) - 1e-12 * abs(e) for r, e in zip(state, end, strict=True)]
+        if any(o > ROUGHLY * m for o, m in zip(off, moved, strict=True)):
             return False
-    return True
-
-
-def _near(reached: float, kept: float, begin: float) -> bool:
-    return abs(reached - kept) <= NEAR * abs(kept - begin) + 1e-12 * abs(kept)
+        near += all(o <= NEAR * m for o, m in zip(off, moved, strict=True))
+    return near >= MOSTLY * (theta.shape[1] - 1)
 
 
 def _move(form: Form, lr: float) -> Move | None:
