@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from grader import sandbox
-from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail
+from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail, decoder
 from grader.report import recognition, text
 from grader.report.ink import ink, unlike
 from grader.report.lines import Word, lines, overlapping, sheet_problems
@@ -143,7 +143,7 @@ def _kind(head: bytes) -> str:
 def answer(said: bytes) -> Answer:
     """Decode what a child printed; anything out of shape is a crash of that child."""
     try:
-        return msgspec.json.decode(said, type=Answer)
+        return decoder(Answer).decode(said)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Answer(outcome="crashed")
 
