@@ -13,13 +13,14 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import cli, pipeline, sandbox
+from grader import cli, files, pipeline, sandbox
 from grader.cli import results, terminal
 from grader.cli.errors import BELOW, INTERRUPTED, NOTHING, UNDECIDED, USAGE
 from grader.model import CellRun, Evidence, Fault, GraderError, Isolation, Run, from_json, to_json
@@ -407,15 +408,15 @@ def test_a_page_that_cannot_be_made_does_not_stop_the_others(
 def test_a_page_for_which_the_disk_has_no_room_is_told_without_a_traceback(
     here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    whole = Path.write_bytes
+    whole = Path.open
 
-    def write(path: Path, data: bytes) -> int:
-        if path.parent.name == "b0":
+    def opened(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if path.parent.name == "b0" and mode == "xb":
             raise OSError(28, "No space left on device", str(path))
-        return whole(path, data)
+        return whole(path, mode, *args, **kwargs)
 
     _class("ok", "ok")(here)
-    monkeypatch.setattr(Path, "write_bytes", write)
+    monkeypatch.setattr(Path, "open", opened)
 
     assert run("grade", "class", "--jobs", "1") == UNDECIDED
     said = capfd.readouterr().err
@@ -652,7 +653,7 @@ def test_a_python_for_notebooks_that_is_not_there_is_told(here: Path, capfd: pyt
 def test_a_rubric_that_may_not_be_read_is_wrong_usage(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with mock.patch.object(Path, "read_text", side_effect=PermissionError(13, "Permission denied")):
+    with mock.patch.object(files, "opened", side_effect=PermissionError(13, "Permission denied")):
         assert cli.run(["rubric", "validate", "../rubric.toml"]) == USAGE
 
     assert capfd.readouterr().err == "error: cannot be read: Permission denied\nwhere: ../rubric.toml\n"

@@ -10,7 +10,7 @@ import textwrap
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import nbformat
 import numpy as np
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader import files
 from grader.feedback.catalogue import catalogue
 from grader.model import Cell, GraderError, Limits, Notebook
 from grader.notebook import UnreadableError, changes, declared, own_prose, parse, prose, read, recording, runnable
@@ -194,12 +195,12 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_breaks_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> bytes:
+    def broken(_: Path) -> BinaryIO:
         raise OSError(5, "Input/output error")
 
     path = tmp_path / "homework.ipynb"
     path.write_text(raw(), encoding="utf-8")
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr(files, "opened", broken)
 
     with pytest.raises(UnreadableError, match="Input/output error"):
         read(path, limits=Limits())

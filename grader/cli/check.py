@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from grader import batch, feedback, intake
+from grader import batch, feedback, files, intake
 from grader.cli import options, results, settings
 from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, stops
 from grader.cli.terminal import log, mark, out, pad, say, width, wrap
@@ -105,7 +105,7 @@ def _refuse_output(output: Path, language: Language) -> None:
     """Refuse, before anything runs, what cannot be written and what must not be written over."""
     if output.is_dir() or not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
         raise Stop(say("no-place", language), where=str(output), hint=say("another-place", language))
-    if output.exists() and MADE_HERE not in output.read_bytes()[:4096]:
+    if os.path.lexists(output) and MADE_HERE not in files.beginning(output, 4096):
         raise Stop(say("not-ours", language), where=str(output), hint=say("another-place", language))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
+_LONGEST_DRAFT = 50  # of the file's own name
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
 
@@ -127,7 +128,7 @@ def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: 
 def write_class(folder: Path, database: store.Store, *, language: Language) -> tuple[Grade, ...]:
     """Write what concerns the whole class: every grade as JSON, the table, the overview page."""
     grades = []
-    with replaced(folder / "grades.jsonl") as path, path.open("wb") as file:
+    with replaced(folder / "grades.jsonl") as path, path.open("xb") as file:
         for grade, evidence in database.graded():
             file.write(to_json(grade_json(grade, evidence, language=language)) + b"\n")
             grades.append(grade)
@@ -139,14 +140,17 @@ def write_class(folder: Path, database: store.Store, *, language: Language) -> t
 
 def write(path: Path, text: str, *, encoding: str = "utf-8") -> None:
     """Write a file whole or not at all; a character that is none, as half of a pair, is shown escaped."""
-    with replaced(path) as draft:
-        draft.write_bytes(text.encode(encoding, "backslashreplace"))
+    with replaced(path) as draft, draft.open("xb") as file:
+        file.write(text.encode(encoding, "backslashreplace"))
 
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give a draft beside the file, which takes the file's place when it is done."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Give a draft beside the file, to be made and written, which takes the file's place when it is done.
+
+    Its name cannot be guessed, and it is opened as "x", so that no link that lies there leads it to another file.
+    """
+    draft = path.with_name(f".{path.name[:_LONGEST_DRAFT]}.{secrets.token_hex(8)}")
     with _writing(path):
         try:
             yield draft

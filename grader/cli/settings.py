@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from grader import feedback, notebook, sandbox
+from grader import feedback, files, notebook, sandbox
 from grader import rubric as rubrics
 from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
 from grader.cli.options import DEFAULT, LEVELS
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from grader.model import Submission
     from grader.rubric import Rubric
+
+MAX_TEXT = 64 * 2**20
 
 
 def read_rubric(
@@ -64,7 +66,7 @@ def rubric_text(name: str) -> str:
 def read_text(path: Path | Traversable) -> str:
     """The text of a file that a person gave."""
     try:
-        return path.read_text(encoding="utf-8")
+        return _text(path)
     except UnicodeDecodeError as error:
         raise Stop("this is not UTF-8 text", where=str(path)) from error
     except OSError as error:
@@ -84,7 +86,14 @@ def _beside(folder: Traversable, name: str) -> str:
     """The text of a file that a rubric names: beside it, else the one of that name that comes with the grader."""
     packaged_file = resources.files("rubrics") / DEFAULT / name
     file = folder / name
-    return (packaged_file if not file.is_file() and packaged_file.is_file() else file).read_text(encoding="utf-8")
+    return _text(packaged_file if not file.is_file() and packaged_file.is_file() else file)
+
+
+def _text(path: Path | Traversable) -> str:
+    """The text of an ordinary file; a rubric from elsewhere may name a pipe or a device, whose end never comes."""
+    if isinstance(path, Path):
+        return files.content(path, most=MAX_TEXT, follow=True).decode().replace("\r\n", "\n")
+    return path.read_text(encoding="utf-8")
 
 
 def isolation_of(required: str) -> Isolation:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from pathlib import Path
 from typing import Any
 
+from grader import files
 from grader.model import Cell, GraderError, Limits, Message, Notebook, message
 
 MAX_CELLS = 5_000
@@ -90,14 +92,16 @@ def _refuse(id: str, **parameters: str | int | float) -> UnreadableError:
 def read(path: Path, *, limits: Limits) -> Notebook:
     """Read a notebook file; what cannot be read raises `UnreadableError`, with the file as its place."""
     try:
-        if not path.is_file():  # also refuses pipes and devices, which would be read for ever
-            raise _refuse("notebook.missing")
-        size = path.stat().st_size
-        if size > limits.notebook_mb * 1e6:
-            raise _refuse("notebook.too-large", found=round(size / 1e6, 1), allowed=limits.notebook_mb)
-        return parse(_text(path.read_bytes()))
+        with files.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limits.notebook_mb * 1e6:
+                raise _refuse("notebook.too-large", found=round(size / 1e6, 1), allowed=limits.notebook_mb)
+            data = file.read(size)
+        return parse(_text(data))
     except UnreadableError as error:
         raise UnreadableError(error.problem, where=str(path)) from error
+    except (files.NoFileError, FileNotFoundError) as error:
+        raise UnreadableError(message("notebook.missing"), where=str(path)) from error
     except OSError as error:
         problem = message("notebook.unopenable", why=error.strerror or type(error).__name__)
         raise UnreadableError(problem, where=str(path)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import defaultdict
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from grader import sandbox
+from grader import files, sandbox
 from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail, decoder
 from grader.report import recognition, text
 from grader.report.ink import ink, unlike
@@ -112,8 +113,8 @@ def refusal(path: Path, *, limits: Limits) -> ReportFacts | None:
     A file that was handed in and cannot be opened here is ours to look at, whatever the reason.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with files.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
             head = file.read(1024)
     except OSError as error:
         return _refused("crashed", "no-file", error.strerror or "")
