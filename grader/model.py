@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -526,6 +528,14 @@ class Grade(Record, frozen=True, kw_only=True):
     experiments: tuple[Experiment, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     shared: tuple[Snippet, ...] = ()
+
+
+class TooLongError(Exception):
+    """Judging one part of a submission takes longer than any honest one does; a person looks at that part."""
+
+
+Within = Callable[[str], AbstractContextManager[None]]
+"""Bounds a named part of judging: what is inside is ended by `TooLongError` where it takes too long."""
 
 
 # -- JSON ----------------------------------------------------------------------------------------

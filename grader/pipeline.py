@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import hashlib
 import os
 import resource
@@ -26,6 +27,8 @@ from typing import IO
 
 from msgspec.structs import replace
 
+from grader.checks import unbounded
+from grader.limits import lower
 from grader.model import (
     Evidence,
     Fault,
@@ -40,6 +43,7 @@ from grader.model import (
     ReportFacts,
     Series,
     Submission,
+    Within,
     from_json,
     message,
     to_json,
@@ -77,10 +81,10 @@ def facts_key(submission: Submission, gather: Gather, isolation: Isolation, *, v
     return hashlib.sha256(b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()
 
 
-def judge(evidence: Evidence, rubric: Rubric) -> Grade:
+def judge(evidence: Evidence, rubric: Rubric, *, within: Within = unbounded) -> Grade:
     """Judge the evidence by the rubric; a check that breaks is a fault of ours, never of the student."""
     try:
-        return grade(evidence, rubric)
+        return grade(evidence, rubric, within=within)
     except Exception:  # the border: whatever breaks in judging is a fault of ours, kept with its traceback
         fault = Fault(stage="submission", traceback=traceback.format_exc()[-MAX_TRACEBACK:])
         blank = Evidence(submission=evidence.submission, isolation=evidence.isolation, fault=fault)
@@ -154,14 +158,14 @@ def _exchange(child: subprocess.Popen[bytes], job: bytes) -> bytes:
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """Kill the child's whole session; jails die with their parent."""
     if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def stop() -> None:
     """Kill all children under way, whose `examine` then returns a fault; the batch calls it when it is interrupted."""
     for child in tuple(_children):
-        with contextlib.suppress(ProcessLookupError):  # it has ended just now
-            _kill(child)
+        _kill(child)
 
 
 def _how_it_ended(returncode: int | None, size: int) -> str:
@@ -194,9 +198,9 @@ def _limit_self() -> None:
     """Bound the child, which reads what kernels and parsers send; it ends with the thread that supervises it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    memory = CHILD_MEMORY_MB * 2**20
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable()  # where it crashes, its last words say where
+    lower(resource.RLIMIT_DATA, CHILD_MEMORY_MB * 2**20)
+    lower(resource.RLIMIT_CORE, 0)
 
 
 def gather(job: Job) -> Evidence:

@@ -19,11 +19,12 @@ JAILED = {
 
 # Lower layers first; a room may import rooms of lower layers and, within a layer, those named for it.
 LAYERS: tuple[set[str], ...] = (
-    {"model", "files", "patterns"},
+    {"model", "files", "limits", "patterns"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     {"verify", "experiments", "coverage", "checks", "rubric", "similarity"},
     {"store", "feedback", "export", "doctor"},
     {"pipeline"},
+    {"judging"},
     {"batch"},
     {"cli"},
 )
@@ -57,7 +58,7 @@ ONLY = {  # a library, and the rooms that alone may import it
     "pdfminer": {"report"},
     "pypdfium2": {"report"},
     "jinja2": {"feedback"},
-    "subprocess": {"sandbox", "kernel", "pipeline", "doctor"},
+    "subprocess": {"sandbox", "kernel", "pipeline", "judging", "doctor"},
     "numpy": {"verify", "trace", "kernel"},
 }
 

@@ -134,7 +134,7 @@ def test_whatever_a_child_answers_the_parent_goes_on(
 def test_a_broken_check_is_a_fault_not_a_zero(
     rubric: Rubric, isolation: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(evidence: Evidence, rubric: Rubric, real: Callable[..., Grade] = grade) -> Grade:
+    def broken(evidence: Evidence, rubric: Rubric, real: Callable[..., Grade] = grade, **_: object) -> Grade:
         if evidence.fault is None:
             raise ZeroDivisionError
         return real(evidence, rubric)
@@ -333,3 +333,17 @@ def test_trouble_with_the_environment_is_no_mistake_and_hides_no_run(tmp_path: P
     assert [cell.error for cell in evidence.run.cells if cell.status != "ok" and not cell.environment] == []
     assert [cell.index for cell in evidence.run.cells if cell.environment] == [3, 4, 5, 6, 7, 8, 9, 10]
     assert [match.verdict for match in evidence.matches] == ["matches"]
+
+
+class _Gone(subprocess.Popen[bytes]):
+    """A child that ends between two looks at it."""
+
+    def poll(self) -> None:
+        self.wait()
+
+
+def test_a_child_that_ends_as_it_is_killed_is_no_fault() -> None:
+    with _Gone(["true"], start_new_session=True) as child:
+        pipeline._kill(child)
+
+    assert child.returncode == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from grader import batch, feedback, files, intake
+from grader import batch, feedback, files, intake, judging
 from grader.cli import options, results, settings
 from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, stops
 from grader.cli.terminal import log, mark, out, pad, say, width, wrap
@@ -72,6 +72,7 @@ def command(
     settings.refuse_names([submission])
     _refuse_output(output, language)
     isolation = settings.isolation_of(require_isolation)
+    judging.warm()
     log(say("running", language, files=_handed_in(submission)))
     with stops(UNDECIDED):
         graded = batch.grade_one(submission, rubric=chosen, isolation=isolation)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grader import batch, feedback, intake
+from grader import batch, feedback, intake, judging
 from grader.cli import options, results, settings
 from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
 from grader.cli.overview import tell
@@ -80,6 +80,7 @@ def command(
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
         jobs = min(jobs, len(submissions))
+        judging.warm(jobs)
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         try:
             with Progress(len(submissions)) as progress:
