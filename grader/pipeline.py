@@ -41,6 +41,7 @@ from grader.model import (
     Notebook,
     Record,
     ReportFacts,
+    Run,
     Series,
     Submission,
     Within,
@@ -52,6 +53,7 @@ from grader.rubric import Rubric, grade
 
 MAX_ANSWER = 32 * 1024 * 1024
 MAX_TRACEBACK = 20_000
+MAX_PRINTED, LEAST_PRINTED = 4_000_000, 500  # characters of all cells together, and of each cell beyond that
 CHILD_MEMORY_MB = 4096
 SECONDS_TO_SPARE = 60.0
 
@@ -191,7 +193,18 @@ def main() -> None:
     job = from_json(sys.stdin.buffer.read(), Job)
     evidence = gather(job)
     with answers:
-        answers.write(to_json(evidence))
+        answers.write(_answer(evidence))
+
+
+def _answer(evidence: Evidence) -> bytes:
+    """Write the evidence; where there is more of it than the parent reads, a person looks at the notebook."""
+    whole = to_json(evidence)
+    if len(whole) <= MAX_ANSWER:
+        return whole
+    problem = message("notebook.too-much-found", allowed=MAX_ANSWER // 2**20)
+    report, fault = evidence.report, evidence.fault
+    bare = Evidence(submission=evidence.submission, notebook_problem=problem, fault=fault, verifier=evidence.verifier)
+    return min(to_json(replace(bare, report=report)), to_json(bare), key=lambda answer: len(answer) > MAX_ANSWER)
 
 
 def _limit_self() -> None:
@@ -242,7 +255,7 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
         prose=notebook.prose(base, theirs),
         changes=notebook.changes(base, theirs),
         declared=declared,
-        run=executed.run,
+        run=_brief(executed.run),
     )
     evidence = _guarded("verify", partial(_verify, executed.series), job, evidence)
     evidence = replace(evidence, matches=tuple(_whole(match, executed.cut) for match in evidence.matches))
@@ -251,6 +264,17 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
     rest = partial(_beside, executed.series) if evidence.matches else partial(_unfound, theirs, executed.series)
     evidence = _guarded("verify", rest, job, evidence)
     return replace(evidence, matches=_with_reaches(evidence.matches, theirs, base))
+
+
+def _brief(run: Run) -> Run:
+    """Keep what the cells printed as long as it is not too much altogether, and then only how each began."""
+    left = MAX_PRINTED
+    cells = []
+    for cell in run.cells:
+        kept = cell.printed[: max(left, LEAST_PRINTED)]
+        left -= len(kept)
+        cells.append(cell if kept == cell.printed else replace(cell, printed=kept))
+    return replace(run, cells=tuple(cells))
 
 
 def _with_reaches(matches: Sequence[Match], theirs: Notebook, base: Notebook) -> tuple[Match, ...]:

@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import textwrap
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,19 @@ from hypothesis import strategies as st
 from grader import files
 from grader.feedback.catalogue import catalogue
 from grader.model import Cell, GraderError, Limits, Notebook
-from grader.notebook import UnreadableError, changes, declared, own_prose, parse, prose, read, recording, runnable
+from grader.notebook import (
+    UnreadableError,
+    changes,
+    declared,
+    own_prose,
+    parse,
+    prose,
+    reaches,
+    read,
+    recording,
+    runnable,
+    training,
+)
 from grader.notebook.constants import number
 from grader.notebook.reading import _REASONS
 
@@ -135,6 +148,13 @@ def test_nan_in_an_output_is_no_reason_to_refuse() -> None:
         (raw(nbformat=5), "version"),
         (raw([{"cell_type": "raw", "source": ""}] * 5001), "too-many-cells"),
         (raw([{"cell_type": "raw", "source": "x" * 10_000_001}]), "too-much-source"),
+        (raw([{"cell_type": "raw", "source": "\x01" * 2_000_000}]), "too-much-source"),
+        (raw([{"cell_type": "raw", "source": "\ud800" * 2_000_000}]), "too-much-source"),
+        (raw([{"cell_type": "code", "source": "a;" * 100_001}]), "too-much-code"),
+        (raw([{"cell_type": "code", "source": "a;" * 50_000}] * 3), "too-much-code"),
+        (raw([{"cell_type": "code", "source": f"x = {'-' * 200}1"}]), "too-deep-code"),
+        (raw([{"cell_type": "code", "source": "x = " + " + ".join(["y"] * 200)}]), "too-deep-code"),
+        (raw([{"cell_type": "code", "source": "if a: b\n" + "elif c: d\n" * 200}]), "too-deep-code"),
         (raw(metadata={"language_info": {"name": "R"}}), "language"),
         (raw(metadata={"kernelspec": {"language": "julia"}}), "language"),
     ],
@@ -595,3 +615,52 @@ def test_whatever_a_cell_holds_what_is_recorded_is_python(source: str) -> None:
     written = recording(notebook(source))
 
     assert written is None or compile(written.cells[0].source, "cell", "exec").co_filename == "cell"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["# " + "-" * 300_000, "x = '" + "y" * 400_000 + "'", "x = [" + "1.5, " * 90_000 + "]"],
+    ids=["text", "string", "numbers"],
+)
+def test_long_text_and_many_numbers_are_not_too_much_code(source: str) -> None:
+    kind = "markdown" if source.startswith("#") else "code"
+
+    assert parse(raw([{"cell_type": kind, "source": source}])).cells[0].source == source
+
+
+def test_every_kind_of_code_that_is_allowed_can_be_looked_into() -> None:
+    deep = [
+        "b = 0\nfor i in range(9):\n  b = b + " + "-" * 90 + "1",
+        "b = 0\nfor i in range(9):\n  b = b * " + " * ".join(["1.1"] * 90),
+        "if a:\n  b = 1\n" + "elif a:\n  b = 1\n" * 40,
+        "\n".join(" " * i + "for a in b:" for i in range(18)) + "\n" + " " * 18 + "x = x + 1",
+        "x = " + "lambda: " * 90 + "1",
+        "x = a" + ".f(1)" * 45,
+    ]
+    given = parse(raw([{"cell_type": "code", "source": source} for source in deep]))
+    other = parse(raw([{"cell_type": "code", "source": source.replace("1", "2")} for source in deep]))
+
+    assert declared(given)
+    assert recording(given) is not None
+    assert [reaches(cell.source) for cell in given.cells] == [()] * len(deep)
+    changes(given, other)
+
+
+def test_a_product_of_products_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked = 0
+    walk = ast.walk
+
+    def counted(node: ast.AST) -> Iterator[ast.AST]:
+        nonlocal walked
+        for each in walk(node):
+            walked += 1
+            yield each
+
+    monkeypatch.setattr(ast, "walk", counted)
+    work = []
+    for count in (20, 80):
+        walked = 0
+        training.updates(ast.parse("b = b * " + " * ".join(["1.1"] * count)).body)
+        work.append(walked)
+
+    assert work[1] <= 5 * work[0]

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from grader import intake, pipeline, sandbox
 from grader.coverage import topics
 from grader.model import (
+    CellRun,
     Criterion,
     Evidence,
     Gather,
@@ -26,8 +27,11 @@ from grader.model import (
     GraderError,
     Isolation,
     Limits,
+    ReportFacts,
+    Run,
     Submission,
     Verdict,
+    from_json,
     to_json,
 )
 from grader.rubric import Rubric, grade
@@ -347,3 +351,27 @@ def test_a_child_that_ends_as_it_is_killed_is_no_fault() -> None:
         pipeline._kill(child)
 
     assert child.returncode == 0
+
+
+def test_more_than_the_parent_reads_is_a_persons_look_at_the_notebook_only() -> None:
+    report = ReportFacts(outcome="read", pages={"pdfium": 3})
+    cells = tuple(CellRun(index=1, status="ok", printed="\x01" * 10_000) for _ in range(800))
+    run = Run(outcome="complete", isolation=Isolation(), cells=cells)
+    evidence = Evidence(submission=Submission(student="b1", root="/"), run=run, report=report)
+
+    answer = pipeline._answer(evidence)
+    told = from_json(answer, Evidence)
+
+    assert len(answer) <= pipeline.MAX_ANSWER
+    assert told.notebook_problem is not None
+    assert told.notebook_problem.id == "notebook.too-much-found"
+    assert (told.run, told.report, told.fault) == (None, report, None)
+
+
+def test_of_what_very_many_cells_print_the_beginning_is_kept() -> None:
+    cells = tuple(CellRun(index=1, status="ok", printed="x" * 20_000) for _ in range(5000))
+
+    run = pipeline._brief(Run(outcome="complete", isolation=Isolation(), cells=cells))
+
+    assert run.cells[0].printed == "x" * 20_000
+    assert {len(cell.printed) for cell in run.cells[201:]} == {pipeline.LEAST_PRINTED}

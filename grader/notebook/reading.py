@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from grader import files
-from grader.model import Cell, GraderError, Limits, Message, Notebook, message
+from grader.model import Cell, GraderError, Limits, Message, Notebook, message, to_json
+from grader.notebook import budget
+from grader.notebook.source import tree
 
 MAX_CELLS = 5_000
-MAX_SOURCE = 10_000_000  # characters of all cells together; outputs are not counted
+MAX_SOURCE = 10_000_000  # bytes of all cells together, as JSON holds them; outputs are not counted
 _KINDS = {"code": "code", "markdown": "markdown", "raw": "raw", "heading": "markdown"}
 
 _REASONS = {
@@ -62,8 +64,16 @@ _REASONS = {
         "Remove the cells that do not belong to the homework.",
     ),
     "notebook.too-much-source": (
-        "The notebook has {found} characters of source; {allowed} are allowed.",
+        "The notebook has {found} bytes of text and code; {allowed} are allowed.",
         "Read large data from a file instead of pasting them.",
+    ),
+    "notebook.too-much-code": (
+        "The notebook's code has more than {allowed} words and signs.",
+        "Read large data from a file instead of pasting them.",
+    ),
+    "notebook.too-deep-code": (
+        "The code of cell {cell} is nested {found} levels deep; {allowed} are allowed.",
+        "Break the long expression into several statements.",
     ),
     "notebook.language": ("The notebook is written in {found}, not in Python.", "Choose a Python kernel in Jupyter."),
 }
@@ -112,7 +122,9 @@ def parse(text: str) -> Notebook:
     content = _json(text.removeprefix("\ufeff"))
     cells = _cells(content)
     _check_language(content)
-    return Notebook(cells=tuple(_cell(index, cell) for index, cell in enumerate(cells, 1)))
+    notebook = Notebook(cells=tuple(_cell(index, cell) for index, cell in enumerate(cells, 1)))
+    _check_code(notebook)
+    return notebook
 
 
 # -- from bytes to JSON --------------------------------------------------------------------------
@@ -185,7 +197,7 @@ def _cells(content: Any) -> list[Any]:
         raise _refuse("notebook.not-a-notebook")
     if len(cells) > MAX_CELLS:
         raise _refuse("notebook.too-many-cells", found=len(cells), allowed=MAX_CELLS)
-    length = sum(len(_joined(cell)) for cell in cells)
+    length = sum(len(to_json(_joined(cell))) for cell in cells)
     if length > MAX_SOURCE:
         raise _refuse("notebook.too-much-source", found=length, allowed=MAX_SOURCE)
     return cells
@@ -214,6 +226,18 @@ def _cell(index: int, cell: Any) -> Cell:
     if kind is None or not isinstance(cell.get("source", ""), str | list):
         raise _refuse("notebook.bad-cell", cell=index)
     return Cell(index=index, kind=kind, source=_joined(cell).replace("\r\n", "\n").replace("\r", "\n"))  # type: ignore[arg-type]
+
+
+def _check_code(notebook: Notebook) -> None:
+    """Refuse code that is too much or too deep to be looked into: a person does."""
+    code = [cell for cell in notebook.cells if cell.kind == "code"]
+    if sum(budget.signs(cell.source) for cell in code) > budget.MAX_SIGNS:
+        raise _refuse("notebook.too-much-code", allowed=budget.MAX_SIGNS)
+    for cell in code:
+        module = tree(cell.source)
+        levels = budget.levels(module) if module else 0
+        if levels > budget.MAX_LEVELS:
+            raise _refuse("notebook.too-deep-code", cell=cell.index, found=levels, allowed=budget.MAX_LEVELS)
 
 
 def _check_language(content: dict[str, Any]) -> None:
