@@ -814,3 +814,52 @@ def test_a_feedback_page_of_an_earlier_check_is_written_over(here: Path, child: 
 
     assert run("check", NOTEBOOK, "-o", "page.html") == 0
     assert run("check", NOTEBOOK, "-o", "page.html") == 0
+
+
+# -- what a name may do to a terminal, and to links ---------------------------------------------------
+
+NASTY = "\x1b]0;owned\x07\x1b[31mred\u202egnp"
+
+
+def test_no_message_moves_colours_or_turns_the_terminal(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here / "class" / "b1")
+    run("grade", "class", "-o", f"class/{NASTY}")
+    run("grade", "class", "-o", "elsewhere")
+    run("grade", f"class/{NASTY}", "-o", "third")
+    run("check", NASTY)
+    run("summary", NASTY)
+    run("rubric", "show", NASTY)
+    (here / "rubric.toml").write_text(
+        f"{RUBRIC}# {NASTY[-5:]}\n".replace("Two checks", "Two \\u001b[2Jchecks"), encoding="utf-8"
+    )
+    cli.run(["rubric", "show", "rubric.toml"])
+    cli.run(["rubric", "show", "rubric.toml", "--format", "toml"])
+    cli.run(["rubric", "validate", "rubric.toml"])
+
+    said = "".join(capfd.readouterr())
+    assert "left out, since it holds results" in said
+    assert "Two [2Jchecks" in said
+    assert not set(said) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_what_a_child_says_as_it_breaks_is_shown_without_escapes(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def ask(job: bytes, *, seconds: float) -> bytes:
+        raise GraderError("it broke", hint=NASTY)
+
+    hand_in(here)
+    monkeypatch.setattr(pipeline, "_ask", ask)
+    monkeypatch.setattr(sandbox, "probe", lambda: JAIL)
+
+    assert run("check") == UNDECIDED
+    said = "".join(capfd.readouterr())
+    assert "it broke" in said
+    assert not set(said) & {"\x1b", "\x07", "\u202e"}
+
+
+@pytest.mark.parametrize("student", ["a\u202egnp", "a\u200b", "a\ufeff", "a\u2028b"], ids=ascii)
+def test_a_folder_of_pages_is_named_by_what_shows(student: str) -> None:
+    assert results.feedback_page(student).split("/")[1].isascii()

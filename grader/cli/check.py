@@ -12,7 +12,7 @@ import msgspec
 
 from grader import batch, feedback, files, intake, judging
 from grader.cli import options, results, settings
-from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, stops
+from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, shown, stops
 from grader.cli.terminal import log, mark, out, pad, say, width, wrap
 from grader.export.json import grade_json
 from grader.model import Evidence, Grade, Language, Submission, Verdict, to_json
@@ -77,7 +77,7 @@ def command(
     with stops(UNDECIDED):
         graded = batch.grade_one(submission, rubric=chosen, isolation=isolation)
     if graded.evidence.fault:
-        log(graded.evidence.fault.traceback)
+        log(shown(graded.evidence.fault.traceback))
     results.write(output, feedback.render(graded.grade, graded.evidence, language=language))
     if format == "json":
         out(_json(graded.grade, graded.evidence, language))

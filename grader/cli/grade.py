@@ -11,7 +11,7 @@ import click
 
 from grader import batch, feedback, intake, judging
 from grader.cli import options, results, settings
-from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
+from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, shown, stops
 from grader.cli.overview import tell
 from grader.cli.terminal import Progress, log, out, say, why
 from grader.model import GraderError, Language, Submission, Verdict
@@ -124,10 +124,10 @@ class _Pages:
         try:
             results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
         except GraderError as error:
-            self._progress.note(f"{error.where}: {error.message}")
+            self._progress.note(shown(f"{error.where}: {error.message}"))
             self.failed.append(student)
         except Exception:  # the border of one page: whatever is odd about these facts, the others get theirs
-            self._progress.note(traceback.format_exc())
+            self._progress.note(shown(traceback.format_exc()))
             self.failed.append(student)
         self._progress.done(student, _line(event, self._language))
 
@@ -148,7 +148,7 @@ def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> t
     submissions, left_out = results.sort_out(found, results=folder_of_results)
     for submission in left_out:
         if not folder_of_results.resolve().is_relative_to(submission.root):
-            log(f"left out, since it holds results: {submission.root}")
+            log(f"left out, since it holds results: {shown(submission.root)}")
     strays = intake.strays(folder)
     if strays:
         log(f"left out, since each student needs a folder: {', '.join(map(feedback.safe, strays))}")

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import re
 import secrets
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # what no name shows, or what turns how it is shown
 _LONGEST_DRAFT = 50  # of the file's own name
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
@@ -109,7 +111,8 @@ def _safe_name(student: str) -> str:
     >>> _safe_name("王小明"), _safe_name("a/b")
     ('王小明', 'a_b-c14cddc0')
     """
-    name = re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"/\\|?*]', "_", student).strip(" .")
+    shown = "".join("_" if unicodedata.category(letter) in _UNSEEN else letter for letter in student)
+    name = re.sub(r'[<>:"/\\|?*]', "_", shown).strip(" .")
     if name == student and name:
         return name
     digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()

@@ -10,7 +10,7 @@ import msgspec
 
 from grader import patterns
 from grader.cli import options, settings
-from grader.cli.errors import Stop
+from grader.cli.errors import Stop, shown
 from grader.cli.terminal import out, say, table
 from grader.model import plain, to_json
 
@@ -56,7 +56,7 @@ def show(name: str, language: Language, format: str) -> None:
     As toml it is the rubric's own text, to copy and change; the files that it names need no copy.
     """
     if format == "toml":
-        out(settings.rubric_text(name), nl=False)
+        out(shown(settings.rubric_text(name)), nl=False)
         return
     rubric = settings.read_rubric(name)
     if format == "json":
@@ -73,7 +73,7 @@ def validate(name: str) -> None:
     slow = [mistake for topic in rubric.topics.topics for mistake in _slow(topic.id, topic.formulas)]
     if slow:
         raise Stop("\n".join(slow), where=name, hint="bound each repeat, as in `a{0,20}`, and nest none in another")
-    out(f"valid: {rubric.title}, {len(rubric.criteria)} criteria, {rubric.out_of:g} points")
+    out(f"valid: {shown(rubric.title)}, {len(rubric.criteria)} criteria, {rubric.out_of:g} points")
 
 
 def _slow(topic: str, formulas: Sequence[str]) -> Iterator[str]:
@@ -86,10 +86,10 @@ def _slow(topic: str, formulas: Sequence[str]) -> Iterator[str]:
 
 
 def _tell(rubric: Rubric, language: Language) -> None:
-    out(rubric.title, bold=True)
+    out(shown(rubric.title), bold=True)
     out()
     rows = [
-        [f"{c.points:g}", c.id, c.title.get(language) or c.title.get("en") or "", _parameters(c.params)]
+        [f"{c.points:g}", c.id, shown(c.title.get(language) or c.title.get("en") or ""), shown(_parameters(c.params))]
         for c in rubric.criteria
     ]
     for line in table([*rows, [f"{rubric.out_of:g}", say("rubric.total", language), "", ""]], right=(0,)):
