@@ -650,6 +650,28 @@ def test_a_python_for_notebooks_that_is_not_there_is_told(here: Path, capfd: pyt
     assert "no such Python to run notebooks with: /no/python" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("command", [("grade", "class"), ("check", NOTEBOOK)], ids=["grade", "check"])
+def test_a_program_that_a_rubric_names_is_started_only_where_that_is_said(
+    here: Path, child: Child, command: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    program, started = here.parent / "python", here.parent / "started"
+    program.write_text(f"#!/bin/sh\ntouch {started}\necho '[]'\n", encoding="utf-8")
+    program.chmod(0o755)
+    (here.parent / "rubric.toml").write_text(f'{RUBRIC}[gather]\nkernel = "{program}"\n', encoding="utf-8")
+    hand_in(here)
+    hand_in(here / "class" / "b1")
+
+    assert run(*command) == USAGE
+    assert "--trust-rubric" in capfd.readouterr().err
+    assert not child.asked
+    assert cli.run(["rubric", "validate", "../rubric.toml"]) == 0
+    assert f"asks for --trust-rubric: {program}\n" in capfd.readouterr().out
+    assert cli.run(["rubric", "show", "../rubric.toml"]) == 0
+    assert not started.exists()
+    assert run(*command, "--trust-rubric") in (0, BELOW)
+    assert child.asked
+
+
 def test_a_rubric_that_may_not_be_read_is_wrong_usage(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

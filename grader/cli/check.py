@@ -59,6 +59,7 @@ def command(
     rubric: str,
     base: Path | None,
     kernel_python: Path | None,
+    trust_rubric: bool,
     require_isolation: str,
     **limits: float | None,
 ) -> int:
@@ -67,7 +68,7 @@ def command(
     Given only a notebook or only a PDF, it judges what concerns that file and skips the rest.
     It writes a feedback page and prints what to do next.
     """
-    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits)
+    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits, trust=trust_rubric)
     submission = _submission(files, language, handed_out=chosen.gather.base)
     settings.refuse_names([submission])
     _refuse_output(output, language)

@@ -65,6 +65,7 @@ def command(
     rubric: str,
     base: Path | None,
     kernel_python: Path | None,
+    trust_rubric: bool,
     require_isolation: str,
     **limits: float | None,
 ) -> int:
@@ -74,7 +75,7 @@ def command(
     """
     with stops(USAGE):
         results.make_sure(folder_of_results)
-    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits)
+    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits, trust=trust_rubric)
     with stops(USAGE):
         submissions = _submissions(folder, folder_of_results, handed_out=chosen.gather.base)
     isolation = settings.isolation_of(require_isolation)

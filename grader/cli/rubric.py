@@ -73,7 +73,13 @@ def validate(name: str) -> None:
     slow = [mistake for topic in rubric.topics.topics for mistake in _slow(topic.id, topic.formulas)]
     if slow:
         raise Stop("\n".join(slow), where=name, hint="bound each repeat, as in `a{0,20}`, and nest none in another")
+    if rubric.gather.kernel:
+        out(f"it chooses a program that runs outside the jail, so grading asks for --trust-rubric: {_kernel(rubric)}")
     out(f"valid: {shown(rubric.title)}, {len(rubric.criteria)} criteria, {rubric.out_of:g} points")
+
+
+def _kernel(rubric: Rubric) -> str:
+    return shown(rubric.gather.kernel or "")
 
 
 def _slow(topic: str, formulas: Sequence[str]) -> Iterator[str]:

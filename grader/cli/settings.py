@@ -32,10 +32,12 @@ def read_rubric(
     base: Path | None = None,
     kernel: Path | None = None,
     limits: Mapping[str, float | None] | None = None,
+    trust: bool | None = None,
 ) -> Rubric:
     """The rubric of a file, of a folder with a `rubric.toml`, or of a name that comes with the grader.
 
     `base`, `kernel` and each of `limits` that is given stand in for what the rubric says about gathering.
+    `trust` says whether the rubric may choose a program to run; it need not be known where nothing is run.
     """
     file, folder = _place(name)
     with stops(USAGE):
@@ -45,9 +47,8 @@ def read_rubric(
             read_notebook=lambda other: _notebook(_beside(folder, other)),
             where=str(file),
         )
-    named = rubric.gather.kernel
-    if kernel is None and named and not shutil.which(named):
-        raise Stop(f"there is no such Python to run notebooks with: {named}", where=f"{file}: [gather] kernel")
+    if kernel is None and rubric.gather.kernel:
+        _refuse_kernel(rubric.gather.kernel, where=f"{file}: [gather] kernel", trust=trust)
     given = {limit: value for limit, value in (limits or {}).items() if value is not None}
     gather = replace(rubric.gather, limits=replace(rubric.gather.limits, **given))
     if base is not None:
@@ -56,6 +57,18 @@ def read_rubric(
     if kernel is not None:
         gather = replace(gather, kernel=str(kernel.absolute()))  # not resolved: a link is what makes an environment
     return replace(rubric, gather=gather)
+
+
+def _refuse_kernel(named: str, *, where: str, trust: bool | None) -> None:
+    """Refuse a program that a rubric names and that cannot be run, or that nobody has said may be run."""
+    if not shutil.which(named):
+        raise Stop(f"there is no such Python to run notebooks with: {named}", where=where)
+    if trust is False:
+        raise Stop(
+            f"the rubric chooses a program that is started outside the jail: {named}",
+            where=where,
+            hint="look at it, and then add --trust-rubric, or choose a Python yourself with --kernel-python",
+        )
 
 
 def rubric_text(name: str) -> str:
