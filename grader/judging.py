@@ -89,7 +89,7 @@ class _Process:
         self.stopped = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "grader.judging"],
+            [sys.executable, "-I", "-m", "grader.judging", str(os.getpid())],  # said for whoever lists processes
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

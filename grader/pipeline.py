@@ -120,7 +120,7 @@ def _ask(job: bytes, *, seconds: float) -> bytes:
     """Run the child on a job and return what it answered; it dies with everything it started."""
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-m", "grader.pipeline"],
+            [sys.executable, "-I", "-m", "grader.pipeline", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -211,6 +211,8 @@ def _limit_self() -> None:
     """Bound the child, which reads what kernels and parsers send; it ends with the thread that supervises it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.argv[1:] and os.getppid() != int(sys.argv[1]):
+        sys.exit("the grader has ended before this began")
     faulthandler.enable()  # where it crashes, its last words say where
     lower(resource.RLIMIT_DATA, CHILD_MEMORY_MB * 2**20)
     lower(resource.RLIMIT_CORE, 0)

@@ -10,12 +10,12 @@ import importlib
 import io
 import os
 import re
-import signal
 import sys
 from pathlib import Path
 
 import click
 
+from grader.cli import interrupts
 from grader.cli.errors import INTERRUPTED, UNDECIDED, USAGE, Stop, silence, stop
 
 _COMMANDS = {
@@ -66,8 +66,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a character still shows the rest
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled ends like one on Ctrl-C
-    sys.exit(run(sys.argv[1:]))
+    try:
+        interrupts.watch()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # between two steps of ours
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -90,8 +90,8 @@ def command(
                     submissions, rubric=chosen, store=store, isolation=isolation, jobs=jobs, on_event=pages.follow
                 )
         except KeyboardInterrupt:
-            results.write_class(folder_of_results, store, language=language)
             log(say("interrupted", language, count=len(store.pending())))
+            results.write_class(folder_of_results, store, language=language)
             return INTERRUPTED
         grades = results.write_class(folder_of_results, store, language=language)
     if format == "jsonl":
