@@ -195,13 +195,17 @@ def main() -> None:
     """Answer one question after another, until nobody asks any more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but answers may reach the one who asks
-    faulthandler.enable()
-    lower(resource.RLIMIT_CORE, 0)
-    lower(resource.RLIMIT_DATA, MEMORY_MB * 2**20)
+    _limit_self()
     while frame := _read(sys.stdin.buffer):
         asked = from_json(frame[1], Asked)
         judged = pipeline.judge(asked.evidence, asked.rubric, within=_watched(asked.late, answers))
         _write(answers, _GRADE, to_json(judged))
+
+
+def _limit_self() -> None:
+    faulthandler.enable()  # where it crashes, its last words say where
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_DATA, MEMORY_MB * 2**20)
 
 
 def _watched(late: tuple[str, ...], answers: IO[bytes]) -> Within:

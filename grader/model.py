@@ -567,9 +567,12 @@ def from_json(data: bytes | str, kind: type[R]) -> R:
     """Decode a record; a wrong field raises `GraderError` that says where it is."""
     try:
         return decoder(kind, strict=False).decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is a DecodeError
+    except UNREADABLE as error:
         raise GraderError(f"cannot read {kind.__name__}: {error}") from error
 
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes of unknown origin raises; a `ValidationError` is a `DecodeError`."""
 
 _decoders: dict[tuple[Any, bool], msgspec.json.Decoder[Any]] = {}
 _building = threading.Lock()

@@ -40,6 +40,7 @@ from grader.model import (
     to_json,
 )
 
+MOST_LETTERS, MOST_DOTS = 2_000_000, 2_000
 PENDING = (Verdict.REVIEW, Verdict.FAULT)
 
 
@@ -89,8 +90,8 @@ def load(
         RubricError: with every mistake found.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = _toml(text)
+    except ValueError as error:
         raise RubricError((f"not TOML: {error}",), where=where) from error
     mistakes = _Mistakes(text)
     mistakes.unknown(table, ("title", "topics", "assignment", "gather", "criterion"), "$")
@@ -346,12 +347,25 @@ def _topics(name: object, read: Callable[[str], str], mistakes: _Mistakes) -> co
     if len(mistakes.found) > before:
         return None
     try:
-        return coverage_.topics(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        return coverage_.topics(_toml(text))
+    except ValueError as error:
         mistakes.add(f"`{name}` is not TOML: {error}", "$.topics")
     except GraderError as error:
         mistakes.add(error.message, "$.topics")
     return None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """Read TOML; whatever is wrong with it is a `ValueError`, as what its own error is.
+
+    A key with very many parts takes memory by the square of their number, before anything can be wrong with it.
+    """
+    if len(text) > MOST_LETTERS or any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+        raise ValueError(f"it has more than {MOST_LETTERS:,} letters, or more than {MOST_DOTS:,} dots in a line")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _digest(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -375,3 +376,18 @@ def test_of_what_very_many_cells_print_the_beginning_is_kept() -> None:
 
     assert run.cells[0].printed == "x" * 20_000
     assert {len(cell.printed) for cell in run.cells[201:]} == {pipeline.LEAST_PRINTED}
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["from grader import pipeline; pipeline._limit_self()", "from grader import judging; judging._limit_self()"],
+    ids=["child", "judge"],
+)
+def test_a_process_that_crashes_says_where(begin: str) -> None:
+    crash = f"import os, signal; {begin}\ndef here():\n    os.kill(os.getpid(), signal.SIGSEGV)\nhere()"
+
+    done = subprocess.run([sys.executable, "-I", "-c", crash], capture_output=True, text=True, check=False)
+
+    assert done.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in done.stderr
+    assert "in here" in done.stderr

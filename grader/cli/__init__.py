@@ -6,6 +6,7 @@ Nothing but click is imported until a command runs, so that `grader --help` and 
 from __future__ import annotations
 
 import difflib
+import faulthandler
 import importlib
 import io
 import os
@@ -66,6 +67,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a character still shows the rest
+    faulthandler.enable()  # a crash of the interpreter says where
     try:
         interrupts.watch()
         code = run(sys.argv[1:])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from grader import files, sandbox
-from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail, decoder
+from grader.model import UNREADABLE, Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail, decoder
 from grader.report import recognition, text
 from grader.report.ink import ink, unlike
 from grader.report.lines import Word, lines, overlapping, sheet_problems
@@ -145,7 +145,7 @@ def answer(said: bytes) -> Answer:
     """Decode what a child printed; anything out of shape is a crash of that child."""
     try:
         return decoder(Answer).decode(said)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return Answer(outcome="crashed")
 
 

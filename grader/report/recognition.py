@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from grader import sandbox
-from grader.model import Isolation, Limits, Line, Problem, Record, decoder
+from grader.model import UNREADABLE, Isolation, Limits, Line, Problem, Record, decoder
 from grader.report.lines import Word, lines
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def answers(said: bytes) -> tuple[Page, ...]:
     for line in said.splitlines()[:PAGES]:
         try:
             page = decoder(Page).decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             continue
         found[page.number] = page
     return tuple(found.values())
