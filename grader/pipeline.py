@@ -53,6 +53,7 @@ from grader.rubric import Rubric, grade
 
 MAX_ANSWER = 32 * 1024 * 1024
 MAX_TRACEBACK = 20_000
+LONGEST_NAME = 100
 MAX_PRINTED, LEAST_PRINTED = 4_000_000, 500  # characters of all cells together, and of each cell beyond that
 CHILD_MEMORY_MB = 4096
 SECONDS_TO_SPARE = 60.0
@@ -249,7 +250,8 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
         return replace(evidence, notebook_problem=error.problem)
     base = notebook.parse(job.gather.base) if job.gather.base else Notebook()
     executed = kernel.execute(theirs, gather=job.gather, isolation=job.isolation)
-    declared = (*notebook.declared(theirs), *executed.scalars)
+    stated = (*notebook.declared(theirs), *executed.scalars)
+    declared = tuple(each for each in stated if len(each.name) <= LONGEST_NAME)  # others are no hyperparameter's
     evidence = replace(
         evidence,
         notebook=theirs,

@@ -24,6 +24,7 @@ from grader.feedback.catalogue import catalogue
 from grader.model import Cell, GraderError, Limits, Notebook
 from grader.notebook import (
     UnreadableError,
+    budget,
     changes,
     declared,
     own_prose,
@@ -664,3 +665,33 @@ def test_a_product_of_products_is_looked_through_once(monkeypatch: pytest.Monkey
         work.append(walked)
 
     assert work[1] <= 5 * work[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"nbformat": 4, "cells": [' + "{}," * 1001 + "{}]}", "too-many-values"),
+        ('{"nbformat": 4, "cells": [' + '"",' * 1001 + '""]}', "too-many-values"),
+        ('{"nbformat": 4, ' + ",".join(f'"{n}":0' for n in range(1001)) + "}", "too-many-values"),
+        (json.dumps({"nbformat": 3, "worksheets": [{"cells": [{}] * 3000}] * 2}), "too-many-cells"),
+        (json.dumps({"nbformat": 2, "worksheets": [{"cells": [{}] * 5001}]}), "too-many-cells"),
+        (json.dumps({"nbformat": 1, "cells": [{}] * 5001}), "too-many-cells"),
+    ],
+    ids=["objects", "strings", "keys", "format-3", "format-2", "format-1"],
+)
+def test_more_values_than_any_notebook_has_are_counted_before_they_are_parsed(
+    text: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason == "too-many-values":
+        monkeypatch.setattr(budget, "MAX_VALUES", 1000)
+
+    with pytest.raises(UnreadableError) as caught:
+        parse(text)
+
+    assert caught.value.problem.id == f"notebook.{reason}"
+
+
+def test_brackets_and_commas_in_text_are_no_values() -> None:
+    source = '[{"a": 1}, "\\\\"],' * 100_000
+
+    assert parse(raw([{"cell_type": "raw", "source": source}])).cells[0].source == source

@@ -50,6 +50,10 @@ _REASONS = {
         "Open it in Jupyter, save and hand in again.",
     ),
     "notebook.too-deep": ("The file is nested too deeply for a notebook.", "Save the notebook again in Jupyter."),
+    "notebook.too-many-values": (
+        "The file has more than {allowed} values.",
+        "Clear the outputs (Edit > Clear All Outputs), save and hand in again.",
+    ),
     "notebook.not-a-notebook": (
         "The file is JSON, but it has no list of cells.",
         "Hand in the .ipynb file that Jupyter saved.",
@@ -152,6 +156,8 @@ def _text(data: bytes) -> str:
 
 
 def _json(text: str) -> Any:
+    if budget.values(text) > budget.MAX_VALUES:
+        raise _refuse("notebook.too-many-values", allowed=budget.MAX_VALUES)
     try:
         # Plotting libraries store NaN in outputs; it is no JSON but no reason to refuse the notebook either.
         return json.loads(text, parse_constant=str, parse_int=_whole)
@@ -191,16 +197,28 @@ def _cells(content: Any) -> list[Any]:
     if isinstance(version, int) and version > 4:
         raise _refuse("notebook.version", found=version)
     if isinstance(version, int) and version < 4:
+        _refuse_many(_old_cells(content))
         content = _upgraded(content)
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list):
         raise _refuse("notebook.not-a-notebook")
-    if len(cells) > MAX_CELLS:
-        raise _refuse("notebook.too-many-cells", found=len(cells), allowed=MAX_CELLS)
+    _refuse_many(len(cells))
     length = sum(len(to_json(_joined(cell))) for cell in cells)
     if length > MAX_SOURCE:
         raise _refuse("notebook.too-much-source", found=length, allowed=MAX_SOURCE)
     return cells
+
+
+def _refuse_many(cells: int) -> None:
+    if cells > MAX_CELLS:
+        raise _refuse("notebook.too-many-cells", found=cells, allowed=MAX_CELLS)
+
+
+def _old_cells(content: dict[str, Any]) -> int:
+    """Count the cells of a notebook of before 2015, on one or several worksheets."""
+    sheets = content.get("worksheets", [content])
+    lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)] if isinstance(sheets, list) else []
+    return sum(len(cells) for cells in lists if isinstance(cells, list))
 
 
 def _upgraded(content: dict[str, Any]) -> Any:
