@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CHROMIUM ?= chromium
 
-.PHONY: help demo test check search samples picture bench wheel clean
+.PHONY: help demo test check search fuzz samples picture bench wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list what can be made
@@ -37,6 +37,9 @@ check: $(VENV)/.tests  ## the quick inner loop: lint, types, fast tests
 
 search: $(VENV)/.tests  ## draw new cases for every property test, for half an hour or so
 	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n 2 --dist loadgroup -m hypothesis
+
+fuzz: $(VENV)/.tests  ## try changed samples at every border, for an hour; what is found lies in .fuzz/
+	$(BIN)/python -W ignore benchmarks/fuzz.py
 
 samples: $(VENV)/.tests  ## make the sample submissions again from their sources
 	$(BIN)/python tests/samples/make.py

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from grader import intake, pipeline, verify
+from grader import intake, judging, pipeline, verify
 from grader.model import Evidence, Fault, Grade, Isolation, Limits, Record, Submission
 
 if TYPE_CHECKING:
@@ -57,6 +57,13 @@ class Examine(Protocol):
         """Gather them."""
 
 
+class Judge(Protocol):
+    """Judges facts, in a process of its own."""
+
+    def __call__(self, evidence: Evidence, rubric: Rubric) -> Grade:
+        """Judge them; raises `judging.StoppedError` where it was broken off."""
+
+
 class Base(Protocol):
     """Runs the handed-out notebook, which experiments are measured against."""
 
@@ -86,6 +93,7 @@ def grade(
     on_event: Callable[[Event], None] = lambda _: None,
     examine: Examine = examine,
     base: Base = pipeline.base_matches,
+    judge: Judge = judging.judge,
 ) -> None:
     """Grade every submission and keep facts and grade of each in the store as soon as it has them.
 
@@ -121,15 +129,15 @@ def grade(
             evidence = gathered(key, members[0])
         if evidence.fault and stopping.is_set():
             return  # it was broken off: no facts, and not the grader's fault either
-        for submission in members:
-            evidence = replace(evidence, submission=submission)
-            grade = pipeline.judge(evidence, rubric)
+        for own in (replace(evidence, submission=submission) for submission in members):
+            grade = judge(own, rubric)
             store.keep_grade(key, grade)
-            yield Graded(grade=grade, evidence=evidence, known=known)
+            yield Graded(grade=grade, evidence=own, known=known)
 
     def stop() -> None:
         stopping.set()
         pipeline.stop()
+        judging.stop()
 
     with contextlib.closing(map_local(work, units, jobs=jobs, stop=stop)) as events:
         for event in events:
@@ -143,6 +151,7 @@ def grade_one(
     isolation: Isolation,
     examine: Examine = pipeline.examine,
     base: Base = pipeline.base_matches,
+    judge: Judge = judging.judge,
 ) -> Graded:
     """Grade one submission without keeping it, while the handed-out notebook runs beside it."""
 
@@ -162,7 +171,7 @@ def grade_one(
             else:
                 handed_out = done
     evidence = replace(evidence, base_matches=handed_out)
-    return Graded(grade=pipeline.judge(evidence, rubric), evidence=evidence, known=False)
+    return Graded(grade=judge(evidence, rubric), evidence=evidence, known=False)
 
 
 def map_local(
@@ -185,6 +194,8 @@ def map_local(
             for item in _taken(waiting):
                 for event in work(item):
                     events.put(("event", event))
+        except judging.StoppedError:
+            pass  # what was gathered is kept, and the next run judges it
         except BaseException as error:  # raised again in the caller's thread
             events.put(("error", error))
         events.put(("end", None))

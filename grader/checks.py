@@ -8,6 +8,7 @@ goes to a person, what the grader broke is a fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -27,8 +28,10 @@ from grader.model import (
     Record,
     ReportFacts,
     Run,
+    TooLongError,
     Verdict,
     Where,
+    Within,
     message,
 )
 
@@ -45,25 +48,47 @@ class Case(Record, frozen=True, kw_only=True):
     evidence: Evidence
     experiments: tuple[Experiment, ...] = ()
     coverage: tuple[Coverage, ...] = ()
+    late: tuple[str, ...] = ()  # the parts of judging that took too long, and are not here
 
 
 Check = Callable[..., Finding]
 
 
-def case(evidence: Evidence, topics: coverage_.Topics) -> Case:
+def unbounded(_: str) -> AbstractContextManager[None]:
+    """Let a part of judging take the time that it takes."""
+    return nullcontext()
+
+
+def case(evidence: Evidence, topics: coverage_.Topics, *, within: Within = unbounded) -> Case:
     """Judge experiments and topics once, for all checks."""
     report = evidence.report
-    return Case(
-        evidence=evidence,
-        experiments=experiments_.experiments(evidence),
-        coverage=coverage_.coverage(report, topics) if report else (),
-    )
+    experiments: tuple[Experiment, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    late = []
+    try:
+        with within("experiments"):
+            experiments = experiments_.experiments(evidence)
+    except TooLongError:
+        late.append("experiments")
+    try:
+        with within("coverage"):
+            coverage = coverage_.coverage(report, topics) if report else ()
+    except TooLongError:
+        late.append("coverage")
+    return Case(evidence=evidence, experiments=experiments, coverage=coverage, late=tuple(late))
 
 
 def judge(name: str, case: Case, **params: object) -> Finding:
     """Run the check of that name; what keeps it from judging at all is answered first."""
-    part = PARTS[name]
-    return _not_judged(name, part, case.evidence) or CHECKS[name](case, **params)
+    unjudged = _not_judged(name, PARTS[name], case.evidence)
+    if unjudged is None and LOOKS_AT.get(name) in case.late:
+        return too_long(name)
+    return unjudged or CHECKS[name](case, **params)
+
+
+def too_long(name: str) -> Finding:
+    """Leave a check to a person: judging by it took longer than any honest submission does."""
+    return _finding(name, Verdict.REVIEW, message("checks.too-long"))
 
 
 def _not_judged(name: str, part: Part, evidence: Evidence) -> Finding | None:
@@ -507,3 +532,9 @@ CHECKS: dict[str, Check] = {
 }
 
 PARTS: dict[str, Part] = {name: "report" if name.startswith(("report", "topic")) else "notebook" for name in CHECKS}
+LOOKS_AT = {
+    "experiments-made": "experiments",
+    "effects-explained": "experiments",
+    "topic-covered": "coverage",
+}
+"""Which part of judging a check rests on, besides the evidence itself."""

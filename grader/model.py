@@ -7,6 +7,9 @@ Cells are counted from 1 over the whole notebook, as a person counts them.
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -596,6 +599,14 @@ class Grade(Record, frozen=True, kw_only=True):
     shared: tuple[Snippet, ...] = ()
 
 
+class TooLongError(Exception):
+    """Judging one part of a submission takes longer than any honest one does; a person looks at that part."""
+
+
+Within = Callable[[str], AbstractContextManager[None]]
+"""Bounds a named part of judging: what is inside is ended by `TooLongError` where it takes too long."""
+
+
 # -- JSON ----------------------------------------------------------------------------------------
 
 
@@ -624,6 +635,26 @@ def to_json(value: Any) -> bytes:
 def from_json(data: bytes | str, kind: type[R]) -> R:
     """Decode a record; a wrong field raises `GraderError` that says where it is."""
     try:
-        return msgspec.json.decode(data, type=kind, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is a DecodeError
+        return decoder(kind, strict=False).decode(data)
+    except UNREADABLE as error:
         raise GraderError(f"cannot read {kind.__name__}: {error}") from error
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes of unknown origin raises; a `ValidationError` is a `DecodeError`."""
+
+_decoders: dict[tuple[Any, bool], msgspec.json.Decoder[Any]] = {}
+_building = threading.Lock()
+
+
+def decoder(kind: type[R], *, strict: bool = True) -> msgspec.json.Decoder[R]:
+    """Build the decoder of a type once, one type at a time whatever thread asks.
+
+    msgspec shows a record's fields to other threads before they are all known: two threads that build the same record
+    for the first time end the process with SIGSEGV. docs/decisions/sandbox.md has the smallest case.
+    """
+    key = (kind, strict)
+    if key not in _decoders:
+        with _building:
+            _decoders.setdefault(key, msgspec.json.Decoder(kind, strict=strict))
+    return _decoders[key]

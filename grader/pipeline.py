@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import hashlib
 import os
 import resource
@@ -27,6 +28,8 @@ from typing import IO
 
 from msgspec.structs import replace
 
+from grader.checks import unbounded
+from grader.limits import lower
 from grader.model import (
     Evidence,
     Fault,
@@ -39,8 +42,10 @@ from grader.model import (
     Notebook,
     Record,
     ReportFacts,
+    Run,
     Series,
     Submission,
+    Within,
     from_json,
     message,
     to_json,
@@ -49,6 +54,8 @@ from grader.rubric import Rubric, grade
 
 MAX_ANSWER = 32 * 1024 * 1024
 MAX_TRACEBACK = 20_000
+LONGEST_NAME = 100
+MAX_PRINTED, LEAST_PRINTED = 4_000_000, 500  # characters of all cells together, and of each cell beyond that
 CHILD_MEMORY_MB = 4096
 SECONDS_TO_SPARE = 60.0
 
@@ -78,10 +85,10 @@ def facts_key(submission: Submission, gather: Gather, isolation: Isolation, *, v
     return hashlib.sha256(b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts)).hexdigest()
 
 
-def judge(evidence: Evidence, rubric: Rubric) -> Grade:
+def judge(evidence: Evidence, rubric: Rubric, *, within: Within = unbounded) -> Grade:
     """Judge the evidence by the rubric; a check that breaks is a fault of ours, never of the student."""
     try:
-        return grade(evidence, rubric)
+        return grade(evidence, rubric, within=within)
     except Exception:  # the border: whatever breaks in judging is a fault of ours, kept with its traceback
         fault = Fault(stage="submission", traceback=traceback.format_exc()[-MAX_TRACEBACK:])
         blank = Evidence(submission=evidence.submission, isolation=evidence.isolation, fault=fault)
@@ -115,7 +122,7 @@ def _ask(job: bytes, *, seconds: float) -> bytes:
     """Run the child on a job and return what it answered; it dies with everything it started."""
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-m", "grader.pipeline"],
+            [sys.executable, "-I", "-m", "grader.pipeline", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -155,14 +162,14 @@ def _exchange(child: subprocess.Popen[bytes], job: bytes) -> bytes:
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """Kill the child's whole session; jails die with their parent."""
     if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def stop() -> None:
     """Kill all children under way, whose `examine` then returns a fault; the batch calls it when it is interrupted."""
     for child in tuple(_children):
-        with contextlib.suppress(ProcessLookupError):  # it has ended just now
-            _kill(child)
+        _kill(child)
 
 
 def _how_it_ended(returncode: int | None, size: int) -> str:
@@ -188,16 +195,29 @@ def main() -> None:
     job = from_json(sys.stdin.buffer.read(), Job)
     evidence = gather(job)
     with answers:
-        answers.write(to_json(evidence))
+        answers.write(_answer(evidence))
+
+
+def _answer(evidence: Evidence) -> bytes:
+    """Write the evidence; where there is more of it than the parent reads, a person looks at the notebook."""
+    whole = to_json(evidence)
+    if len(whole) <= MAX_ANSWER:
+        return whole
+    problem = message("notebook.too-much-found", allowed=MAX_ANSWER // 2**20)
+    report, fault = evidence.report, evidence.fault
+    bare = Evidence(submission=evidence.submission, notebook_problem=problem, fault=fault, verifier=evidence.verifier)
+    return min(to_json(replace(bare, report=report)), to_json(bare), key=lambda answer: len(answer) > MAX_ANSWER)
 
 
 def _limit_self() -> None:
     """Bound the child, which reads what kernels and parsers send; it ends with the thread that supervises it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    memory = CHILD_MEMORY_MB * 2**20
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.argv[1:] and os.getppid() != int(sys.argv[1]):
+        sys.exit("the grader has ended before this began")
+    faulthandler.enable()  # where it crashes, its last words say where
+    lower(resource.RLIMIT_DATA, CHILD_MEMORY_MB * 2**20)
+    lower(resource.RLIMIT_CORE, 0)
 
 
 def gather(job: Job) -> Evidence:
@@ -231,7 +251,8 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
         return replace(evidence, notebook_problem=error.problem)
     base = notebook.parse(job.gather.base) if job.gather.base else Notebook()
     executed = kernel.execute(theirs, gather=job.gather, isolation=job.isolation)
-    declared = (*notebook.declared(theirs), *executed.scalars)
+    stated = (*notebook.declared(theirs), *executed.scalars)
+    declared = tuple(each for each in stated if len(each.name) <= LONGEST_NAME)  # others are no hyperparameter's
     evidence = replace(
         evidence,
         notebook=theirs,
@@ -239,7 +260,7 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
         prose=notebook.prose(base, theirs),
         changes=notebook.changes(base, theirs),
         declared=declared,
-        run=executed.run,
+        run=_brief(executed.run),
     )
     evidence = _guarded("verify", partial(_verify, executed.series), job, evidence)
     evidence = replace(evidence, matches=tuple(_whole(match, executed.cut) for match in evidence.matches))
@@ -247,6 +268,17 @@ def _notebook(job: Job, evidence: Evidence) -> Evidence:
         return evidence
     evidence = _guarded("verify", partial(_accounted, theirs, executed.series), job, evidence)
     return replace(evidence, matches=_with_reaches(evidence.matches, theirs, base))
+
+
+def _brief(run: Run) -> Run:
+    """Keep what the cells printed as long as it is not too much altogether, and then only how each began."""
+    left = MAX_PRINTED
+    cells = []
+    for cell in run.cells:
+        kept = cell.printed[: max(left, LEAST_PRINTED)]
+        left -= len(kept)
+        cells.append(cell if kept == cell.printed else replace(cell, printed=kept))
+    return replace(run, cells=tuple(cells))
 
 
 def _with_reaches(matches: Sequence[Match], theirs: Notebook, base: Notebook) -> tuple[Match, ...]:

@@ -20,7 +20,7 @@ import msgspec
 
 from grader import coverage as coverage_
 from grader import similarity
-from grader.checks import CHECKS, Case, case, judge
+from grader.checks import CHECKS, Case, case, judge, too_long, unbounded
 from grader.model import (
     Criterion,
     Evidence,
@@ -34,10 +34,13 @@ from grader.model import (
     RubricId,
     Scored,
     Snippet,
+    TooLongError,
     Verdict,
+    Within,
     to_json,
 )
 
+MOST_LETTERS, MOST_DOTS = 2_000_000, 2_000
 PENDING = (Verdict.REVIEW, Verdict.FAULT)
 
 
@@ -87,8 +90,8 @@ def load(
         RubricError: with every mistake found.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = _toml(text)
+    except ValueError as error:
         raise RubricError((f"not TOML: {error}",), where=where) from error
     mistakes = _Mistakes(text)
     mistakes.unknown(table, ("title", "topics", "assignment", "gather", "criterion"), "$")
@@ -112,14 +115,22 @@ def load(
     )
 
 
-def grade(evidence: Evidence, rubric: Rubric) -> Grade:
-    """Judge the evidence by every criterion and add up the points."""
-    known = case(evidence, rubric.topics)
-    findings = tuple(judge(c.check, known, **c.params) for c in rubric.criteria)
-    return _grade(known, rubric, findings)
+def grade(evidence: Evidence, rubric: Rubric, *, within: Within = unbounded) -> Grade:
+    """Judge the evidence by every criterion and add up the points; what takes too long is a person's to judge."""
+    known = case(evidence, rubric.topics, within=within)
+    findings = tuple(_found(c, known, within) for c in rubric.criteria)
+    return _grade(known, rubric, findings, _shared(evidence, rubric, within))
 
 
-def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...]) -> Grade:
+def _found(criterion: Criterion, known: Case, within: Within) -> Finding:
+    try:
+        with within(criterion.id):
+            return judge(criterion.check, known, **criterion.params)
+    except TooLongError:
+        return too_long(criterion.check)
+
+
+def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...], shared: tuple[Snippet, ...]) -> Grade:
     scored = tuple(score(c, f) for c, f in zip(rubric.criteria, findings, strict=True))
     return Grade(
         submission=known.evidence.submission,
@@ -131,12 +142,20 @@ def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...]) -> Grade:
         needs_review=any(s.finding.verdict in PENDING for s in scored),
         experiments=known.experiments,
         coverage=known.coverage,
-        shared=_shared(known.evidence, rubric),
+        shared=shared,
     )
 
 
-def _shared(evidence: Evidence, rubric: Rubric) -> tuple[Snippet, ...]:
+def _shared(evidence: Evidence, rubric: Rubric, within: Within) -> tuple[Snippet, ...]:
     """What the report repeats of what was handed out."""
+    try:
+        with within("shared"):
+            return _repeated(evidence, rubric)
+    except TooLongError:
+        return ()
+
+
+def _repeated(evidence: Evidence, rubric: Rubric) -> tuple[Snippet, ...]:
     sources = {"notebook": similarity.notebook_text(rubric.gather.base), "assignment": rubric.assignment}
     report = evidence.report
     return similarity.shared(report.lines or report.recognised, sources) if report else ()
@@ -330,12 +349,25 @@ def _topics(name: object, read: Callable[[str], str], mistakes: _Mistakes) -> co
     if len(mistakes.found) > before:
         return None
     try:
-        return coverage_.topics(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        return coverage_.topics(_toml(text))
+    except ValueError as error:
         mistakes.add(f"`{name}` is not TOML: {error}", "$.topics")
     except GraderError as error:
         mistakes.add(error.message, "$.topics")
     return None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """Read TOML; whatever is wrong with it is a `ValueError`, as what its own error is.
+
+    A key with very many parts takes memory by the square of their number, before anything can be wrong with it.
+    """
+    if len(text) > MOST_LETTERS or any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+        raise ValueError(f"it has more than {MOST_LETTERS:,} letters, or more than {MOST_DOTS:,} dots in a line")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _digest(data: bytes) -> str:

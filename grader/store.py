@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
+from grader import files
 from grader.model import Evidence, Grade, GraderError, from_json, to_json
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ create table batch (
     rubric text not null
 );
 """
+_HOLD = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # neither writes through a link nor waits at a pipe
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
 
@@ -173,18 +175,14 @@ def open_store(path: Path) -> Store:
 
 def ours(path: Path) -> bool:
     """Whether a results database of ours, of any version, is at `path`."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER)
-    except OSError:
-        return False
+    header = files.beginning(path, _HEADER)
     return header.startswith(_MAGIC) and int.from_bytes(header[68:72], "big") == APPLICATION
 
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold the results folder against a second grader; the hold ends with the process, however it ends."""
-    with (folder / LOCK).open("w", encoding="utf-8") as file:
+    with os.fdopen(os.open(folder / LOCK, _HOLD, 0o666), "wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -13,13 +13,14 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader import cli, pipeline, sandbox
+from grader import cli, files, pipeline, sandbox
 from grader.cli import results, terminal
 from grader.cli.errors import BELOW, INTERRUPTED, NOTHING, UNDECIDED, USAGE
 from grader.model import CellRun, Evidence, Fault, GraderError, Isolation, Run, from_json, to_json
@@ -407,15 +408,15 @@ def test_a_page_that_cannot_be_made_does_not_stop_the_others(
 def test_a_page_for_which_the_disk_has_no_room_is_told_without_a_traceback(
     here: Path, child: Child, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    whole = Path.write_bytes
+    whole = Path.open
 
-    def write(path: Path, data: bytes) -> int:
-        if path.parent.name == "b0":
+    def opened(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if path.parent.name == "b0" and mode == "xb":
             raise OSError(28, "No space left on device", str(path))
-        return whole(path, data)
+        return whole(path, mode, *args, **kwargs)
 
     _class("ok", "ok")(here)
-    monkeypatch.setattr(Path, "write_bytes", write)
+    monkeypatch.setattr(Path, "open", opened)
 
     assert run("grade", "class", "--jobs", "1") == UNDECIDED
     said = capfd.readouterr().err
@@ -649,10 +650,32 @@ def test_a_python_for_notebooks_that_is_not_there_is_told(here: Path, capfd: pyt
     assert "no such Python to run notebooks with: /no/python" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("command", [("grade", "class"), ("check", NOTEBOOK)], ids=["grade", "check"])
+def test_a_program_that_a_rubric_names_is_started_only_where_that_is_said(
+    here: Path, child: Child, command: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    program, started = here.parent / "python", here.parent / "started"
+    program.write_text(f"#!/bin/sh\ntouch {started}\necho '[]'\n", encoding="utf-8")
+    program.chmod(0o755)
+    (here.parent / "rubric.toml").write_text(f'{RUBRIC}[gather]\nkernel = "{program}"\n', encoding="utf-8")
+    hand_in(here)
+    hand_in(here / "class" / "b1")
+
+    assert run(*command) == USAGE
+    assert "--trust-rubric" in capfd.readouterr().err
+    assert not child.asked
+    assert cli.run(["rubric", "validate", "../rubric.toml"]) == 0
+    assert f"asks for --trust-rubric: {program}\n" in capfd.readouterr().out
+    assert cli.run(["rubric", "show", "../rubric.toml"]) == 0
+    assert not started.exists()
+    assert run(*command, "--trust-rubric") in (0, BELOW)
+    assert child.asked
+
+
 def test_a_rubric_that_may_not_be_read_is_wrong_usage(
     here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with mock.patch.object(Path, "read_text", side_effect=PermissionError(13, "Permission denied")):
+    with mock.patch.object(files, "opened", side_effect=PermissionError(13, "Permission denied")):
         assert cli.run(["rubric", "validate", "../rubric.toml"]) == USAGE
 
     assert capfd.readouterr().err == "error: cannot be read: Permission denied\nwhere: ../rubric.toml\n"
@@ -743,7 +766,8 @@ def test_help_imports_click_only() -> None:
     )
     modules = set(json.loads(done.stdout.splitlines()[-1]))
 
-    assert {name for name in modules if name.startswith("grader")} == {"grader", "grader.cli", "grader.cli.errors"}
+    ours = {name for name in modules if name.startswith("grader")}
+    assert ours == {"grader", "grader.cli", "grader.cli.errors", "grader.cli.interrupts"}
     assert not modules & {"msgspec", "numpy", "jinja2", "sqlite3", "nbformat"}
 
 
@@ -813,3 +837,52 @@ def test_a_feedback_page_of_an_earlier_check_is_written_over(here: Path, child: 
 
     assert run("check", NOTEBOOK, "-o", "page.html") == 0
     assert run("check", NOTEBOOK, "-o", "page.html") == 0
+
+
+# -- what a name may do to a terminal, and to links ---------------------------------------------------
+
+NASTY = "\x1b]0;owned\x07\x1b[31mred\u202egnp"
+
+
+def test_no_message_moves_colours_or_turns_the_terminal(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(here / "class" / "b1")
+    run("grade", "class", "-o", f"class/{NASTY}")
+    run("grade", "class", "-o", "elsewhere")
+    run("grade", f"class/{NASTY}", "-o", "third")
+    run("check", NASTY)
+    run("summary", NASTY)
+    run("rubric", "show", NASTY)
+    (here / "rubric.toml").write_text(
+        f"{RUBRIC}# {NASTY[-5:]}\n".replace("Two checks", "Two \\u001b[2Jchecks"), encoding="utf-8"
+    )
+    cli.run(["rubric", "show", "rubric.toml"])
+    cli.run(["rubric", "show", "rubric.toml", "--format", "toml"])
+    cli.run(["rubric", "validate", "rubric.toml"])
+
+    said = "".join(capfd.readouterr())
+    assert "left out, since it holds results" in said
+    assert "Two [2Jchecks" in said
+    assert not set(said) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_what_a_child_says_as_it_breaks_is_shown_without_escapes(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def ask(job: bytes, *, seconds: float) -> bytes:
+        raise GraderError("it broke", hint=NASTY)
+
+    hand_in(here)
+    monkeypatch.setattr(pipeline, "_ask", ask)
+    monkeypatch.setattr(sandbox, "probe", lambda: JAIL)
+
+    assert run("check") == UNDECIDED
+    said = "".join(capfd.readouterr())
+    assert "it broke" in said
+    assert not set(said) & {"\x1b", "\x07", "\u202e"}
+
+
+@pytest.mark.parametrize("student", ["a\u202egnp", "a\u200b", "a\ufeff", "a\u2028b"], ids=ascii)
+def test_a_folder_of_pages_is_named_by_what_shows(student: str) -> None:
+    assert results.feedback_page(student).split("/")[1].isascii()

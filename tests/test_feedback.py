@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
@@ -509,6 +510,15 @@ def test_a_link_can_only_be_a_path() -> None:
     html = feedback.summary([judged], language="en", links={"x": "javascript:alert(1)"})
 
     assert Page(html).values("href") == ["javascript%3Aalert%281%29"]
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "王" * 83, "%" * 250])
+def test_a_link_is_whole_however_long_the_name_is(name: str) -> None:
+    judged, _ = perfect(name)
+
+    html = feedback.summary([judged], language="en", links={name: f"feedback/{name}/feedback.html"})
+
+    assert set(map(unquote, Page(html).values("href"))) == {f"feedback/{name}/feedback.html"}
 
 
 def test_backticks_are_code_in_our_sentences_and_nothing_in_a_students(monkeypatch: pytest.MonkeyPatch) -> None:

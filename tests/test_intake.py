@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from pathlib import Path
 
 import pytest
 
-from grader import intake
+from grader import files, intake
 from grader.model import GraderError, Submission
 
 
@@ -267,3 +268,56 @@ def test_a_fifo_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b1" / "hw.ipynb")
 
     assert _only(tmp_path).notebook is None
+
+
+def _sparse(path: Path, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.truncate(size)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that intake opens."""
+    seen: list[Path] = []
+    opened = files.opened
+
+    def noted(path: Path, *, follow: bool = False) -> io.BufferedReader:
+        seen.append(path)
+        return opened(path, follow=follow)
+
+    monkeypatch.setattr(files, "opened", noted)
+    return seen
+
+
+def test_a_file_that_is_larger_than_any_homework_is_not_read(tmp_path: Path, read: list[Path]) -> None:
+    _sparse(tmp_path / "ann" / "hw.ipynb", intake.MAX_DIGESTED + 1)
+
+    submission = _only(tmp_path)
+
+    assert (submission.notebook, read) == ("hw.ipynb", [])
+
+
+def test_files_that_cannot_be_copies_are_not_read(tmp_path: Path, read: list[Path]) -> None:
+    for number in range(6):
+        _sparse(tmp_path / "ann" / f"{number}.ipynb", 1000 + number)
+
+    assert [problem.id for problem in _only(tmp_path).problems] == ["intake.notebook-several"]
+    assert read == []
+
+
+def test_more_bytes_than_are_read_in_good_time_go_to_a_person(tmp_path: Path, read: list[Path]) -> None:
+    for number in range(6):
+        _sparse(tmp_path / "ann" / f"{number}.ipynb", intake.MAX_DIGESTED)
+
+    assert [problem.id for problem in _only(tmp_path).problems] == ["intake.notebook-several"]
+    assert read == []
+
+
+def test_only_so_many_folders_of_a_student_are_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MAX_FOLDERS", 50)
+    for number in range(60):
+        (tmp_path / "ann" / f"{number:03}").mkdir(parents=True)
+    _student(tmp_path / "ann" / "059", "hw.ipynb")
+
+    assert [problem.id for problem in _only(tmp_path).problems] == ["intake.notebook-more", "intake.report-more"]

@@ -91,3 +91,9 @@ def test_verdicts_are_the_six_words_of_the_contract() -> None:
 
 def test_a_message_reads_as_a_call() -> None:
     assert message("pages", found=4, limit=3) == Message(id="pages", parameters={"found": 4, "limit": 3})
+
+
+@pytest.mark.parametrize("data", [b'{"submission": ' + b"[" * 5000, b'{"x": ' + b'{"x": ' * 5000, b"\xff", b"nul"])
+def test_whatever_cannot_be_decoded_is_one_error(data: bytes) -> None:
+    with pytest.raises(GraderError, match="cannot read Evidence"):
+        from_json(data, Evidence)

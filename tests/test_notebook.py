@@ -8,10 +8,11 @@ import pickle
 import re
 import sys
 import textwrap
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import nbformat
 import numpy as np
@@ -19,9 +20,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader import files
 from grader.feedback.catalogue import catalogue
 from grader.model import Cell, GraderError, Limits, Notebook
-from grader.notebook import UnreadableError, changes, declared, own_prose, parse, prose, read, recording, runnable
+from grader.notebook import (
+    UnreadableError,
+    budget,
+    changes,
+    declared,
+    own_prose,
+    parse,
+    prose,
+    reaches,
+    read,
+    recording,
+    runnable,
+    training,
+)
 from grader.notebook.constants import number
 from grader.notebook.newer import older
 from grader.notebook.reading import _REASONS
@@ -137,6 +152,13 @@ def test_nan_in_an_output_is_no_reason_to_refuse() -> None:
         (raw(nbformat=5), "version"),
         (raw([{"cell_type": "raw", "source": ""}] * 5001), "too-many-cells"),
         (raw([{"cell_type": "raw", "source": "x" * 10_000_001}]), "too-much-source"),
+        (raw([{"cell_type": "raw", "source": "\x01" * 2_000_000}]), "too-much-source"),
+        (raw([{"cell_type": "raw", "source": "\ud800" * 2_000_000}]), "too-much-source"),
+        (raw([{"cell_type": "code", "source": "a;" * 100_001}]), "too-much-code"),
+        (raw([{"cell_type": "code", "source": "a;" * 50_000}] * 3), "too-much-code"),
+        (raw([{"cell_type": "code", "source": f"x = {'-' * 200}1"}]), "too-deep-code"),
+        (raw([{"cell_type": "code", "source": "x = " + " + ".join(["y"] * 200)}]), "too-deep-code"),
+        (raw([{"cell_type": "code", "source": "if a: b\n" + "elif c: d\n" * 200}]), "too-deep-code"),
         (raw(metadata={"language_info": {"name": "R"}}), "language"),
         (raw(metadata={"kernelspec": {"language": "julia"}}), "language"),
     ],
@@ -197,12 +219,12 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_breaks_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> bytes:
+    def broken(_: Path) -> BinaryIO:
         raise OSError(5, "Input/output error")
 
     path = tmp_path / "homework.ipynb"
     path.write_text(raw(), encoding="utf-8")
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr(files, "opened", broken)
 
     with pytest.raises(UnreadableError, match="Input/output error"):
         read(path, limits=Limits())
@@ -683,3 +705,82 @@ def test_a_guard_sees_that_this_is_not_colab() -> None:
 
     assert runnable(guard).split("\n")[1].strip() == "from google.colab import drive"
     assert runnable("from google.colab import drive\ndrive.mount('/content')") == "pass\npass"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["# " + "-" * 300_000, "x = '" + "y" * 400_000 + "'", "x = [" + "1.5, " * 90_000 + "]"],
+    ids=["text", "string", "numbers"],
+)
+def test_long_text_and_many_numbers_are_not_too_much_code(source: str) -> None:
+    kind = "markdown" if source.startswith("#") else "code"
+
+    assert parse(raw([{"cell_type": kind, "source": source}])).cells[0].source == source
+
+
+def test_every_kind_of_code_that_is_allowed_can_be_looked_into() -> None:
+    deep = [
+        "b = 0\nfor i in range(9):\n  b = b + " + "-" * 90 + "1",
+        "b = 0\nfor i in range(9):\n  b = b * " + " * ".join(["1.1"] * 90),
+        "if a:\n  b = 1\n" + "elif a:\n  b = 1\n" * 40,
+        "\n".join(" " * i + "for a in b:" for i in range(18)) + "\n" + " " * 18 + "x = x + 1",
+        "x = " + "lambda: " * 90 + "1",
+        "x = a" + ".f(1)" * 45,
+    ]
+    given = parse(raw([{"cell_type": "code", "source": source} for source in deep]))
+    other = parse(raw([{"cell_type": "code", "source": source.replace("1", "2")} for source in deep]))
+
+    assert declared(given)
+    assert recording(given) is not None
+    assert [reaches(cell.source) for cell in given.cells] == [()] * len(deep)
+    changes(given, other)
+
+
+def test_a_product_of_products_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked = 0
+    walk = ast.walk
+
+    def counted(node: ast.AST) -> Iterator[ast.AST]:
+        nonlocal walked
+        for each in walk(node):
+            walked += 1
+            yield each
+
+    monkeypatch.setattr(ast, "walk", counted)
+    work = []
+    for count in (20, 80):
+        walked = 0
+        training.updates(ast.parse("b = b * " + " * ".join(["1.1"] * count)).body)
+        work.append(walked)
+
+    assert work[1] <= 5 * work[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"nbformat": 4, "cells": [' + "{}," * 1001 + "{}]}", "too-many-values"),
+        ('{"nbformat": 4, "cells": [' + '"",' * 1001 + '""]}', "too-many-values"),
+        ('{"nbformat": 4, ' + ",".join(f'"{n}":0' for n in range(1001)) + "}", "too-many-values"),
+        (json.dumps({"nbformat": 3, "worksheets": [{"cells": [{}] * 3000}] * 2}), "too-many-cells"),
+        (json.dumps({"nbformat": 2, "worksheets": [{"cells": [{}] * 5001}]}), "too-many-cells"),
+        (json.dumps({"nbformat": 1, "cells": [{}] * 5001}), "too-many-cells"),
+    ],
+    ids=["objects", "strings", "keys", "format-3", "format-2", "format-1"],
+)
+def test_more_values_than_any_notebook_has_are_counted_before_they_are_parsed(
+    text: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason == "too-many-values":
+        monkeypatch.setattr(budget, "MAX_VALUES", 1000)
+
+    with pytest.raises(UnreadableError) as caught:
+        parse(text)
+
+    assert caught.value.problem.id == f"notebook.{reason}"
+
+
+def test_brackets_and_commas_in_text_are_no_values() -> None:
+    source = '[{"a": 1}, "\\\\"],' * 100_000
+
+    assert parse(raw([{"cell_type": "raw", "source": source}])).cells[0].source == source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 from grader import intake, pipeline, sandbox
 from grader.coverage import topics
 from grader.model import (
+    CellRun,
     Criterion,
     Evidence,
     Gather,
@@ -26,8 +28,11 @@ from grader.model import (
     GraderError,
     Isolation,
     Limits,
+    ReportFacts,
+    Run,
     Submission,
     Verdict,
+    from_json,
     to_json,
 )
 from grader.rubric import Rubric, grade
@@ -134,7 +139,7 @@ def test_whatever_a_child_answers_the_parent_goes_on(
 def test_a_broken_check_is_a_fault_not_a_zero(
     rubric: Rubric, isolation: Isolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(evidence: Evidence, rubric: Rubric, real: Callable[..., Grade] = grade) -> Grade:
+    def broken(evidence: Evidence, rubric: Rubric, real: Callable[..., Grade] = grade, **_: object) -> Grade:
         if evidence.fault is None:
             raise ZeroDivisionError
         return real(evidence, rubric)
@@ -333,3 +338,56 @@ def test_trouble_with_the_environment_is_no_mistake_and_hides_no_run(tmp_path: P
     assert [cell.error for cell in evidence.run.cells if cell.status != "ok" and not cell.environment] == []
     assert [cell.index for cell in evidence.run.cells if cell.environment] == [3, 4, 5, 6, 7, 8, 9, 10]
     assert [match.verdict for match in evidence.matches] == ["matches"]
+
+
+class _Gone(subprocess.Popen[bytes]):
+    """A child that ends between two looks at it."""
+
+    def poll(self) -> None:
+        self.wait()
+
+
+def test_a_child_that_ends_as_it_is_killed_is_no_fault() -> None:
+    with _Gone(["true"], start_new_session=True) as child:
+        pipeline._kill(child)
+
+    assert child.returncode == 0
+
+
+def test_more_than_the_parent_reads_is_a_persons_look_at_the_notebook_only() -> None:
+    report = ReportFacts(outcome="read", pages={"pdfium": 3})
+    cells = tuple(CellRun(index=1, status="ok", printed="\x01" * 10_000) for _ in range(800))
+    run = Run(outcome="complete", isolation=Isolation(), cells=cells)
+    evidence = Evidence(submission=Submission(student="b1", root="/"), run=run, report=report)
+
+    answer = pipeline._answer(evidence)
+    told = from_json(answer, Evidence)
+
+    assert len(answer) <= pipeline.MAX_ANSWER
+    assert told.notebook_problem is not None
+    assert told.notebook_problem.id == "notebook.too-much-found"
+    assert (told.run, told.report, told.fault) == (None, report, None)
+
+
+def test_of_what_very_many_cells_print_the_beginning_is_kept() -> None:
+    cells = tuple(CellRun(index=1, status="ok", printed="x" * 20_000) for _ in range(5000))
+
+    run = pipeline._brief(Run(outcome="complete", isolation=Isolation(), cells=cells))
+
+    assert run.cells[0].printed == "x" * 20_000
+    assert {len(cell.printed) for cell in run.cells[201:]} == {pipeline.LEAST_PRINTED}
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["from grader import pipeline; pipeline._limit_self()", "from grader import judging; judging._limit_self()"],
+    ids=["child", "judge"],
+)
+def test_a_process_that_crashes_says_where(begin: str) -> None:
+    crash = f"import os, signal; {begin}\ndef here():\n    os.kill(os.getpid(), signal.SIGSEGV)\nhere()"
+
+    done = subprocess.run([sys.executable, "-I", "-c", crash], capture_output=True, text=True, check=False)
+
+    assert done.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in done.stderr
+    assert "in here" in done.stderr

@@ -26,7 +26,7 @@ from grader import sandbox
 from grader.coverage import coverage, lexicon, sentences, topics
 from grader.doctor import _has_cjk_fonts as machine_has_chinese_fonts
 from grader.model import Isolation, Limits, Problem, ReportFacts
-from grader.report import gather, pictures, read, text
+from grader.report import gather, pictures, read, recognition, text
 from grader.report import ink as ink_module
 from grader.report import lines as lines_module
 from grader.report.gather import Answer, answer, facts, refusal
@@ -575,3 +575,9 @@ def test_words_on_top_of_other_words_are_told_but_not_a_word_drawn_twice() -> No
 @pytest.mark.parametrize("module", [lexicon, sentences, gather, ink_module, lines_module, pictures, text])
 def test_the_examples_in_the_docstrings_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("said", [b'{"x": ' * 5000, b'{"sheets": ' + b"[" * 5000], ids=["objects", "lists"])
+def test_an_answer_that_is_nested_without_end_is_a_crash_of_its_child(said: bytes) -> None:
+    assert gather.answer(said).outcome == "crashed"
+    assert recognition.answers(said) == ()

@@ -164,3 +164,15 @@ def test_a_finding_that_is_open_as_a_whole_leaves_every_point_to_a_person() -> N
     scored = score(Criterion(id="x", check="x", points=1.625), finding)
 
     assert (scored.points, scored.pending) == (0, 1.625)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "1" * 5000, "x = " + "[" * 5000, "a" + ".b" * 60_000 + " = 1", "#" + "x" * 3_000_000],
+    ids=["digits", "depth", "dots", "size"],
+)
+def test_toml_that_breaks_its_reader_is_a_mistake_of_the_rubric(text: str) -> None:
+    with pytest.raises(RubricError, match="not TOML"):
+        load(text, read=lambda _: "")
+    with pytest.raises(RubricError, match="not TOML"):
+        load('title = "t"\n', read=lambda _: text)

@@ -233,6 +233,17 @@ def test_a_copy_of_ours_in_the_environment_for_notebooks_is_hidden_too(isolation
     assert finished.stdout == b"here\n"
 
 
+def test_where_the_grader_was_installed_from_is_hidden(isolation: Isolation) -> None:
+    code = (
+        "import glob, sys\n"
+        "for name in glob.glob(sys.prefix + '/lib/python3*/site-packages/descent_grader-*/*'):\n"
+        "    try: print(name, len(open(name).read()))\n"
+        "    except OSError: pass"
+    )
+
+    assert jailed(code, isolation).stdout == b""
+
+
 def test_packages_of_ours_inside_what_is_shown_are_covered(tmp_path: Path) -> None:
     inner, other = tmp_path / "site-packages" / "grader", tmp_path / "site-packages" / "numpy"
     inner.mkdir(parents=True)

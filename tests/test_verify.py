@@ -843,7 +843,7 @@ KEPT_SELDOM = {
 def test_every_kth_state_of_any_rule_is_enough(
     rule: Callable[..., Any], keywords: dict[str, Any], stated: dict[str, float], stride: int
 ) -> None:
-    match = only(notebook(path(rule, steps=2000, **keywords)[:, ::stride]), said(**stated))
+    match = only(notebook(path(rule, steps=2000, **keywords)[:, ::stride]), said(4, **stated))
 
     assert match.verdict == "matches"
     assert ("verify.every-kth", stride) in [(note.id, note.parameters.get("stride")) for note in match.notes]

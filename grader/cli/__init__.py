@@ -6,16 +6,17 @@ Nothing but click is imported until a command runs, so that `grader --help` and 
 from __future__ import annotations
 
 import difflib
+import faulthandler
 import importlib
 import io
 import os
 import re
-import signal
 import sys
 from pathlib import Path
 
 import click
 
+from grader.cli import interrupts
 from grader.cli.errors import INTERRUPTED, UNDECIDED, USAGE, Stop, silence, stop
 
 _COMMANDS = {
@@ -66,8 +67,13 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that cannot show a character still shows the rest
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled ends like one on Ctrl-C
-    sys.exit(run(sys.argv[1:]))
+    faulthandler.enable()  # a crash of the interpreter says where
+    try:
+        interrupts.watch()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # between two steps of ours
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from grader import batch, feedback, intake
+from grader import batch, feedback, files, intake, judging
 from grader.cli import options, results, settings
-from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, stops
+from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, shown, stops
 from grader.cli.terminal import log, mark, out, pad, say, width, wrap
 from grader.export.json import grade_json
 from grader.model import Evidence, Grade, Language, Submission, Verdict, to_json
@@ -59,6 +59,7 @@ def command(
     rubric: str,
     base: Path | None,
     kernel_python: Path | None,
+    trust_rubric: bool,
     require_isolation: str,
     **limits: float | None,
 ) -> int:
@@ -67,16 +68,17 @@ def command(
     Given only a notebook or only a PDF, it judges what concerns that file and skips the rest.
     It writes a feedback page and prints what to do next.
     """
-    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits)
+    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits, trust=trust_rubric)
     submission = _submission(files, language, handed_out=chosen.gather.base)
     settings.refuse_names([submission])
     _refuse_output(output, language)
     isolation = settings.isolation_of(require_isolation)
+    judging.warm()
     log(say("running", language, files=_handed_in(submission)))
     with stops(UNDECIDED):
         graded = batch.grade_one(submission, rubric=chosen, isolation=isolation)
     if graded.evidence.fault:
-        log(graded.evidence.fault.traceback)
+        log(shown(graded.evidence.fault.traceback))
     results.write(output, feedback.render(graded.grade, graded.evidence, language=language))
     if format == "json":
         out(_json(graded.grade, graded.evidence, language))
@@ -105,7 +107,7 @@ def _refuse_output(output: Path, language: Language) -> None:
     """Refuse, before anything runs, what cannot be written and what must not be written over."""
     if output.is_dir() or not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
         raise Stop(say("no-place", language), where=str(output), hint=say("another-place", language))
-    if output.exists() and MADE_HERE not in output.read_bytes()[:4096]:
+    if os.path.lexists(output) and MADE_HERE not in files.beginning(output, 4096):
         raise Stop(say("not-ours", language), where=str(output), hint=say("another-place", language))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,14 @@ NOTHING = 4
 INTERRUPTED = 130
 
 
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def shown(text: str) -> str:
+    """Text as a terminal may be given it: without what moves, colours or turns it; lines stay lines."""
+    return _UNSHOWN.sub("", text)
+
+
 class Stop(click.ClickException):
     """Ends the command with a message and an exit code."""
 
@@ -29,10 +38,10 @@ class Stop(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002 - click's signature
         """Print the error to stderr."""
         click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        click.echo(self.message, err=True)
+        click.echo(shown(self.message), err=True)
         for name, text in (("where", self.where), ("hint", self.hint)):
             if text:
-                click.echo(f"{name}: {text}", err=True)
+                click.echo(f"{name}: {shown(text)}", err=True)
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grader import batch, feedback, intake
+from grader import batch, feedback, intake, judging
 from grader.cli import options, results, settings
-from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
+from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, shown, stops
 from grader.cli.overview import tell
 from grader.cli.terminal import Progress, log, out, say, why
 from grader.model import GraderError, Language, Submission, Verdict
@@ -65,6 +65,7 @@ def command(
     rubric: str,
     base: Path | None,
     kernel_python: Path | None,
+    trust_rubric: bool,
     require_isolation: str,
     **limits: float | None,
 ) -> int:
@@ -74,12 +75,13 @@ def command(
     """
     with stops(USAGE):
         results.make_sure(folder_of_results)
-    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits)
+    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits, trust=trust_rubric)
     with stops(USAGE):
         submissions = _submissions(folder, folder_of_results, handed_out=chosen.gather.base)
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
         jobs = min(jobs, len(submissions))
+        judging.warm(jobs)
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         try:
             with Progress(len(submissions)) as progress:
@@ -88,8 +90,8 @@ def command(
                     submissions, rubric=chosen, store=store, isolation=isolation, jobs=jobs, on_event=pages.follow
                 )
         except KeyboardInterrupt:
-            results.write_class(folder_of_results, store, language=language)
             log(say("interrupted", language, count=len(store.pending())))
+            results.write_class(folder_of_results, store, language=language)
             return INTERRUPTED
         grades = results.write_class(folder_of_results, store, language=language)
     if format == "jsonl":
@@ -123,10 +125,10 @@ class _Pages:
         try:
             results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
         except GraderError as error:
-            self._progress.note(f"{error.where}: {error.message}")
+            self._progress.note(shown(f"{error.where}: {error.message}"))
             self.failed.append(student)
         except Exception:  # the border of one page: whatever is odd about these facts, the others get theirs
-            self._progress.note(traceback.format_exc())
+            self._progress.note(shown(traceback.format_exc()))
             self.failed.append(student)
         self._progress.done(student, _line(event, self._language))
 
@@ -147,7 +149,7 @@ def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> t
     submissions, left_out = results.sort_out(found, results=folder_of_results)
     for submission in left_out:
         if not folder_of_results.resolve().is_relative_to(submission.root):
-            log(f"left out, since it holds results: {submission.root}")
+            log(f"left out, since it holds results: {shown(submission.root)}")
     strays = intake.strays(folder)
     if strays:
         log(f"left out, since each student needs a folder: {', '.join(map(feedback.safe, strays))}")

@@ -54,6 +54,11 @@ def gathering(command: F) -> F:
             click.option(
                 "--kernel-python", type=FILE, help="The Python to run notebooks with, where it has more packages."
             ),
+            click.option(
+                "--trust-rubric",
+                is_flag=True,
+                help="Let the rubric choose the Python to run notebooks with; it is started outside the jail.",
+            ),
             click.option("--cell-seconds", type=SECONDS, help="Time for one cell, instead of the rubric's."),
             click.option("--notebook-seconds", type=SECONDS, help="Time for one notebook, instead of the rubric's."),
             click.option(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
+import secrets
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # what no name shows, or what turns how it is shown
+_LONGEST_DRAFT = 50  # of the file's own name
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
 
@@ -108,7 +111,8 @@ def _safe_name(student: str) -> str:
     >>> _safe_name("王小明"), _safe_name("a/b")
     ('王小明', 'a_b-c14cddc0')
     """
-    name = re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"/\\|?*]', "_", student).strip(" .")
+    shown = "".join("_" if unicodedata.category(letter) in _UNSEEN else letter for letter in student)
+    name = re.sub(r'[<>:"/\\|?*]', "_", shown).strip(" .")
     if name == student and name:
         return name
     digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
@@ -127,7 +131,7 @@ def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: 
 def write_class(folder: Path, database: store.Store, *, language: Language) -> tuple[Grade, ...]:
     """Write what concerns the whole class: every grade as JSON, the table, the overview page."""
     grades = []
-    with replaced(folder / "grades.jsonl") as path, path.open("wb") as file:
+    with replaced(folder / "grades.jsonl") as path, path.open("xb") as file:
         for grade, evidence in database.graded():
             file.write(to_json(grade_json(grade, evidence, language=language)) + b"\n")
             grades.append(grade)
@@ -139,14 +143,17 @@ def write_class(folder: Path, database: store.Store, *, language: Language) -> t
 
 def write(path: Path, text: str, *, encoding: str = "utf-8") -> None:
     """Write a file whole or not at all; a character that is none, as half of a pair, is shown escaped."""
-    with replaced(path) as draft:
-        draft.write_bytes(text.encode(encoding, "backslashreplace"))
+    with replaced(path) as draft, draft.open("xb") as file:
+        file.write(text.encode(encoding, "backslashreplace"))
 
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give a draft beside the file, which takes the file's place when it is done."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Give a draft beside the file, to be made and written, which takes the file's place when it is done.
+
+    Its name cannot be guessed, and it is opened as "x", so that no link that lies there leads it to another file.
+    """
+    draft = path.with_name(f".{path.name[:_LONGEST_DRAFT]}.{secrets.token_hex(8)}")
     with _writing(path):
         try:
             yield draft

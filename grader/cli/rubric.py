@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from grader import patterns
 from grader.cli import options, settings
+from grader.cli.errors import Stop, shown
 from grader.cli.terminal import out, say, table
 from grader.model import plain, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from grader.model import Language
     from grader.rubric import Rubric
 
@@ -51,7 +56,7 @@ def show(name: str, language: Language, format: str) -> None:
     As toml it is the rubric's own text, to copy and change; the files that it names need no copy.
     """
     if format == "toml":
-        out(settings.rubric_text(name), nl=False)
+        out(shown(settings.rubric_text(name)), nl=False)
         return
     rubric = settings.read_rubric(name)
     if format == "json":
@@ -65,14 +70,32 @@ def show(name: str, language: Language, format: str) -> None:
 def validate(name: str) -> None:
     """Check a rubric; every mistake is listed with its place, and the exit code is 2."""
     rubric = settings.read_rubric(name)
-    out(f"valid: {rubric.title}, {len(rubric.criteria)} criteria, {rubric.out_of:g} points")
+    slow = [mistake for topic in rubric.topics.topics for mistake in _slow(topic.id, topic.formulas)]
+    if slow:
+        raise Stop("\n".join(slow), where=name, hint="bound each repeat, as in `a{0,20}`, and nest none in another")
+    if rubric.gather.kernel:
+        out(f"it chooses a program that runs outside the jail, so grading asks for --trust-rubric: {_kernel(rubric)}")
+    out(f"valid: {shown(rubric.title)}, {len(rubric.criteria)} criteria, {rubric.out_of:g} points")
+
+
+def _kernel(rubric: Rubric) -> str:
+    return shown(rubric.gather.kernel or "")
+
+
+def _slow(topic: str, formulas: Sequence[str]) -> Iterator[str]:
+    """Tell of formulas on which a student's line could keep the grader busy for ever."""
+    for formula in formulas:
+        try:
+            patterns.check(re.compile(formula))
+        except patterns.TooMuchWorkError as error:
+            yield f"the formula `{formula}` of {topic}: {error}"
 
 
 def _tell(rubric: Rubric, language: Language) -> None:
-    out(rubric.title, bold=True)
+    out(shown(rubric.title), bold=True)
     out()
     rows = [
-        [f"{c.points:g}", c.id, c.title.get(language) or c.title.get("en") or "", _parameters(c.params)]
+        [f"{c.points:g}", c.id, shown(c.title.get(language) or c.title.get("en") or ""), shown(_parameters(c.params))]
         for c in rubric.criteria
     ]
     for line in table([*rows, [f"{rubric.out_of:g}", say("rubric.total", language), "", ""]], right=(0,)):

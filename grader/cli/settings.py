@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from grader import feedback, notebook, sandbox
+from grader import feedback, files, notebook, sandbox
 from grader import rubric as rubrics
 from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
 from grader.cli.options import DEFAULT, LEVELS
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from grader.model import Submission
     from grader.rubric import Rubric
 
+MAX_TEXT = 64 * 2**20
+
 
 def read_rubric(
     name: str,
@@ -30,10 +32,12 @@ def read_rubric(
     base: Path | None = None,
     kernel: Path | None = None,
     limits: Mapping[str, float | None] | None = None,
+    trust: bool | None = None,
 ) -> Rubric:
     """The rubric of a file, of a folder with a `rubric.toml`, or of a name that comes with the grader.
 
     `base`, `kernel` and each of `limits` that is given stand in for what the rubric says about gathering.
+    `trust` says whether the rubric may choose a program to run; it need not be known where nothing is run.
     """
     file, folder = _place(name)
     with stops(USAGE):
@@ -43,9 +47,8 @@ def read_rubric(
             read_notebook=lambda other: _notebook(_beside(folder, other)),
             where=str(file),
         )
-    named = rubric.gather.kernel
-    if kernel is None and named and not shutil.which(named):
-        raise Stop(f"there is no such Python to run notebooks with: {named}", where=f"{file}: [gather] kernel")
+    if kernel is None and rubric.gather.kernel:
+        _refuse_kernel(rubric.gather.kernel, where=f"{file}: [gather] kernel", trust=trust)
     given = {limit: value for limit, value in (limits or {}).items() if value is not None}
     gather = replace(rubric.gather, limits=replace(rubric.gather.limits, **given))
     if base is not None:
@@ -56,6 +59,18 @@ def read_rubric(
     return replace(rubric, gather=gather)
 
 
+def _refuse_kernel(named: str, *, where: str, trust: bool | None) -> None:
+    """Refuse a program that a rubric names and that cannot be run, or that nobody has said may be run."""
+    if not shutil.which(named):
+        raise Stop(f"there is no such Python to run notebooks with: {named}", where=where)
+    if trust is False:
+        raise Stop(
+            f"the rubric chooses a program that is started outside the jail: {named}",
+            where=where,
+            hint="look at it, and then add --trust-rubric, or choose a Python yourself with --kernel-python",
+        )
+
+
 def rubric_text(name: str) -> str:
     """The text of a rubric, to copy and change."""
     return read_text(_place(name)[0])
@@ -64,7 +79,7 @@ def rubric_text(name: str) -> str:
 def read_text(path: Path | Traversable) -> str:
     """The text of a file that a person gave."""
     try:
-        return path.read_text(encoding="utf-8")
+        return _text(path)
     except UnicodeDecodeError as error:
         raise Stop("this is not UTF-8 text", where=str(path)) from error
     except OSError as error:
@@ -84,7 +99,14 @@ def _beside(folder: Traversable, name: str) -> str:
     """The text of a file that a rubric names: beside it, else the one of that name that comes with the grader."""
     packaged_file = resources.files("rubrics") / DEFAULT / name
     file = folder / name
-    return (packaged_file if not file.is_file() and packaged_file.is_file() else file).read_text(encoding="utf-8")
+    return _text(packaged_file if not file.is_file() and packaged_file.is_file() else file)
+
+
+def _text(path: Path | Traversable) -> str:
+    """The text of an ordinary file; a rubric from elsewhere may name a pipe or a device, whose end never comes."""
+    if isinstance(path, Path):
+        return files.content(path, most=MAX_TEXT, follow=True).decode().replace("\r\n", "\n")
+    return path.read_text(encoding="utf-8")
 
 
 def isolation_of(required: str) -> Isolation:

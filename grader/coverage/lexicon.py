@@ -222,7 +222,7 @@ def _phrase(phrase: str) -> str:
     """
     if phrase.count("(") != phrase.count(")"):
         raise ValueError("the parentheses do not match")
-    made = {" ": r"[\s-]{0,2}", "…": _GAP, "...": _GAP, "*": "[a-z]*", "(": "(?:", ")": ")", "|": "|", "?": "?"}
+    made = {" ": r"[\s-]{0,2}", "…": _GAP, "...": _GAP, "*": "[a-z]{0,30}", "(": "(?:", ")": ")", "|": "|", "?": "?"}
     body = "".join(made.get(part) or re.escape(part) for part in re.findall(r"\.\.\.|.", phrase.strip()))
     before = "(?<![a-z])" if re.match(r"[a-z(]", phrase) and re.search(r"^\(*[a-z]", phrase) else ""
     after = _INFLECTED if re.search(r"[a-z]\)*\??$", phrase) else "(?![a-z])" if phrase.endswith("*") else ""

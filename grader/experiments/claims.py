@@ -18,6 +18,7 @@ from grader.model import Claim, Match, Prose
 
 LONGEST_QUOTE = 300
 MOST_STATEMENTS = 100  # about one change; judging stays quick whatever is handed in
+MOST_SENTENCES, MOST_CHARACTERS = 3_000, 200_000  # of all prose
 MOST_COMPARED = 20
 CLEAR_NUMBER = 1000  # smaller whole numbers may count anything
 SMALL_NUMBER = 1e-4
@@ -53,12 +54,12 @@ def statements(prose: Sequence[Prose]) -> tuple[Statement, ...]:
     found: list[Statement] = []
     context = before = ""
     cell = named = 0
-    for line in prose:
+    for line, sentences in _within_reason(prose):
         if line.cell != cell:
             context, before, cell = "", context or before, line.cell
         if line.kind == "comment":
             context = ""
-        for sentence in words.sentences(line.text):
+        for sentence in sentences:
             if _named(words.apart(sentence)[0]):
                 context, named = sentence, line.cell
                 found.append(Statement(line.cell, line.line, sentence, sentence, line.cell))
@@ -67,6 +68,17 @@ def statements(prose: Sequence[Prose]) -> tuple[Statement, ...]:
             subject = f"{spoken_of} {sentence}" if spoken_of else sentence
             found.append(Statement(line.cell, line.line, sentence, subject, named if spoken_of else 0))
     return tuple(found)
+
+
+def _within_reason(prose: Sequence[Prose]) -> Iterator[tuple[Prose, tuple[str, ...]]]:
+    """Cut each line into sentences, as far as judging stays quick: what is beyond is more than anybody reads."""
+    sentences = characters = 0
+    for line in prose:
+        cut = words.sentences(line.text)
+        sentences, characters = sentences + len(cut), characters + len(line.text)
+        if sentences > MOST_SENTENCES or characters > MOST_CHARACTERS:
+            return
+        yield line, cut
 
 
 def _named(sentence: str) -> bool:

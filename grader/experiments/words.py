@@ -7,8 +7,12 @@ regular expression a Chinese character is a word character, so that a boundary w
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Said = Literal[
     "faster",
@@ -24,11 +28,23 @@ Said = Literal[
 ]
 
 
+LONGEST_WORD = 40  # also of digits in a row, and of words that are repeated
+
+
+_ENDLESS = re.compile(r"(?<=[\w\])])[*+]")
+
+
 def _list(latin: str, chinese: str = "") -> re.Pattern[str]:
-    """Compile a word list, one expression a line; Latin ones stand alone, Chinese ones anywhere."""
+    r"""Compile a word list, one expression a line; Latin ones stand alone, Chinese ones anywhere.
+
+    A repeat without an end, `\w*`, is one of at most `LONGEST_WORD` here: at each place of a text a list then takes a
+    bounded number of steps, whatever a student writes.
+    """
     alone = "|".join(line.strip() for line in latin.splitlines() if line.strip())
     anywhere = [line.strip() for line in chinese.splitlines() if line.strip()]
-    return re.compile("|".join([rf"(?<![A-Za-z_])(?:{alone})(?![A-Za-z_])", *anywhere]), re.IGNORECASE)
+    words = "|".join([rf"(?<![A-Za-z_])(?:{alone})(?![A-Za-z_])", *anywhere])
+    bounded = _ENDLESS.sub(lambda sign: f"{{{'01'[sign.group() == '+']},{LONGEST_WORD}}}", words)
+    return re.compile(bounded, re.IGNORECASE)
 
 
 # -- what a text speaks of -----------------------------------------------------------------------------
@@ -372,17 +388,19 @@ FILLER = _list(
     佳|點|点|功|值|降|提|加|往|移動|移动|比|跟|和|與|与
     """,
 )
-CACHE = 2048  # the same few sentences are read for every change
+CACHE = 8192  # the same few sentences are read for every change
+LONGEST_SENTENCE = 1000  # characters
 
 # -- sentences, clauses, comparisons ---------------------------------------------------------------------
 
-_EMPHASIS = re.compile(r"(?<![A-Za-z0-9_)])(?P<mark>\*\*|__)(?=\S)(?P<inside>.+?)(?<=\S)(?P=mark)(?![A-Za-z0-9_(])")
+_OPENS = re.compile(r"(?<![A-Za-z0-9_)])(?=(?P<mark>\*\*|__)\S)")
+_CLOSES = {mark: re.compile(rf"(?<=\S)(?={re.escape(mark)}(?![A-Za-z0-9_(]))") for mark in ("**", "__")}
 _SENTENCE = re.compile(
     r"(?<=[。！？!?；;])|(?<!e\.g\.)(?<!i\.e\.)(?<!vs\.)(?<=[^\W_]{2}\.)(?=\s)|(?<=[)%\"'\d]\.)(?=\s)|\n"
 )
 _CLAUSE = re.compile(
     r"[，,；;：:]"
-    r"|\s+(?:but|while|whereas|however|although|though|yet|and then|because|since)\s+"
+    r"|(?<=\s)(?:but|while|whereas|however|although|though|yet|and then|because|since)(?=\s)"
     r"|但是?|而且?|不過|不过|可是|然而|卻|却|因為|因为|所以",
     re.IGNORECASE,
 )
@@ -401,15 +419,46 @@ def sentences(text: str) -> tuple[str, ...]:
     >>> sentences("**Effect.** It is __faster__ than (y - b)**2 + w**2.")
     ('Effect.', 'It is faster than (y - b)**2 + w**2.')
     """
-    bare = _EMPHASIS.sub(lambda marked: marked["inside"], text)
-    return tuple(part.strip(" \t*#>-|") for part in _SENTENCE.split(bare) if part and part.strip(" \t*#>-|"))
+    parts = (part.strip(" \t*#>-|") for part in _SENTENCE.split(_bare(text)))
+    return tuple(piece for part in parts if part for piece in _pieces(part))
+
+
+def _pieces(sentence: str) -> Iterator[str]:
+    """Cut what is longer than anybody's sentence, at a comma where it has one."""
+    while len(sentence) > LONGEST_SENTENCE:
+        comma = max(sentence.rfind(sign, 1, LONGEST_SENTENCE) for sign in "，, ")
+        end = comma + 1 if comma > 0 else LONGEST_SENTENCE
+        yield sentence[:end]
+        sentence = sentence[end:]
+    if sentence:
+        yield sentence
+
+
+def _bare(text: str) -> str:
+    """Leave out the marks of Markdown's emphasis: each that opens, with the next one of its line that closes."""
+    return "\n".join(map(_without_marks, text.split("\n")))
+
+
+def _without_marks(text: str) -> str:
+    closing = {mark: [match.start() for match in pattern.finditer(text)] for mark, pattern in _CLOSES.items()}
+    kept: list[str] = []
+    end = 0
+    for opens in _OPENS.finditer(text):
+        ends = closing[opens["mark"]]
+        begin = opens.start() + 2
+        after = bisect_right(ends, begin)
+        if opens.start() < end or after == len(ends):
+            continue
+        kept += text[end : opens.start()], text[begin : ends[after]]
+        end = ends[after] + 2
+    return "".join((*kept, text[end:]))
 
 
 @lru_cache(CACHE)
 def clauses(sentence: str) -> tuple[str, ...]:
     """Cut a sentence where its subject or its direction may turn; a comma inside a number stays."""
     whole = re.sub(r"(?<=\d),(?=\d{3})", "", sentence)
-    whole = re.sub(r"(?<=\d)[,，](?=\s*[-−]?\.?\d[\d.eE+-]*\s*[)）])", " ", whole)  # the pair (-120, -4)
+    whole = re.sub(r"(?<=\d)[,，](?=\s{0,9}[-−]?\.?\d[\d.eE+-]{0,40}\s{0,9}[)）])", " ", whole)  # the pair (-120, -4)
     return tuple(part.strip() for part in _CLAUSE.split(whole) if part and part.strip())
 
 
@@ -442,17 +491,21 @@ def plain(sentence: str) -> bool:
 # -- numbers ---------------------------------------------------------------------------------------------
 
 _TIMES = re.compile(
-    r"(?:\d+(?:\.\d+)?|[十百千萬万]+)\s*(?:倍|[x×](?![\d ]*10)|-?fold|times(?![A-Za-z]))", re.IGNORECASE
+    r"(?:(?<!\d)\d{1,40}+(?:\.\d{1,40}+)?|[十百千萬万]{1,9})\s{0,9}"
+    r"(?:倍|[x×](?![\d ]{0,40}10)|-?fold|times(?![A-Za-z]))",
+    re.IGNORECASE,
 )
 _POWER = re.compile(
-    r"(?<![\w.^])(?P<sign>[-−]?)(?:(?P<mantissa>\d+\.?\d*|\.\d+)\s*(?:[*×x·]|\\times|\\cdot)\s*)?"
-    r"10\s*(?:\*\*|\^)\s*[{(]?(?P<power>[-−]?\d+)[})]?"
+    r"(?<![\w.^])(?P<sign>[-−]?)(?:(?P<mantissa>\d{1,40}+(?:\.\d{0,40}+)?|\.\d{1,40}+)\s{0,9}(?:[*×x·]|\\times|\\cdot)\s{0,9})?"
+    r"10\s{0,9}(?:\*\*|\^)\s{0,9}[{(]?(?P<power>[-−]?\d++)[})]?"
 )
 _NUMBER = re.compile(
-    r"(?<![A-Za-z_\d.^])(?P<plain>[-−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+−]?\d+)?)"
-    r"\s*(?P<unit>萬|万|千|百萬|百万|k(?![A-Za-z])|million)?"
+    r"(?<![A-Za-z_\d.^])(?P<plain>[-−]?(?:\d[\d,]*+\.?\d*+|\.\d++)(?:[eE][-+−]?\d++)?)"
+    r"\s{0,9}(?P<unit>萬|万|千|百萬|百万|k(?![A-Za-z])|million)?"
 )
-_SPELLED = re.compile(r"(?<![\d ])[一二兩两三四五六七八九十百千][一二兩两三四五六七八九十百千萬万]*(?<=[十百千萬万])")
+_SPELLED = re.compile(
+    r"(?<![\d ])[一二兩两三四五六七八九十百千][一二兩两三四五六七八九十百千萬万]{0,20}(?<=[十百千萬万])"
+)
 _DIGITS = {"一": 1, "二": 2, "兩": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 _TENS = {"十": 10, "百": 100, "千": 1000}
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")

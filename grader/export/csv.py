@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from grader.model import Verdict
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from grader.model import Grade, Scored
 
 _PENDING = (Verdict.REVIEW, Verdict.FAULT)
-_FORMULA = tuple("=+-@\t\r＝＋－＠")
+_BEGINS = "=+-@\u2212"  # in any width
+_APART = "\t\r\n;,|"  # what a spreadsheet may part cells by
+_UNSEEN = ("Z", "C", "Mn")  # categories of characters that do not show, or are dropped
 
 
 def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
@@ -43,8 +47,23 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
 
 
 def harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula; a mark before it shows that it is text."""
-    return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text
+    """Text that no spreadsheet takes for a formula; a mark before it shows that it is text.
+
+    Where another sign than the comma parts cells, text behind that sign begins a cell as well.
+
+    >>> harmless("=1"), harmless("a;\u200b=1"), harmless("a=b;c")
+    ("'=1", "a;'\u200b=1", 'a=b;c')
+    """
+    if text[:1] in ("\t", "\r"):
+        text = "'" + text
+    begins = [0, *(place + 1 for place, letter in enumerate(text) if letter in _APART)]
+    parts = (text[start:end] for start, end in pairwise((*begins, len(text))))
+    return "".join("'" + part if _is_formula(part) else part for part in parts)
+
+
+def _is_formula(part: str) -> bool:
+    first = next((letter for letter in part if not unicodedata.category(letter).startswith(_UNSEEN)), "")
+    return first != "" and unicodedata.normalize("NFKC", first)[0] in _BEGINS
 
 
 def _ids(grades: Iterable[Grade]) -> tuple[str, ...]:

@@ -70,7 +70,8 @@ def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, 
         queue=_queue(grades, language),
         columns=tuple(columns.values()),
         lines=tuple((grade, tuple(_by_criterion(grade).get(column) for column in columns)) for grade in grades),
-        links={student: quote(link) for student, link in links.items()},  # quoted, so no `javascript:` can be one
+        # Quoted, so that no `javascript:` can be one, and markup, so that a long one is not cut.
+        links={student: Markup(quote(link)) for student, link in links.items()},  # noqa: S704 - it is quoted
     )
 
 

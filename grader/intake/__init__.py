@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from grader import files as opening
 from grader.model import GraderError, Message, Part, Record, Submission, message
 
 CHECKPOINTS = ".ipynb_checkpoints"
@@ -19,7 +21,9 @@ IGNORED_FOLDERS = {"__MACOSX", CHECKPOINTS, ".git", "__pycache__", ".venv", "nod
 IGNORED_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", "feedback.html"}
 MAX_FILES = 2000
 MAX_DEPTH = 4
-MAX_DIGESTED = 1 << 30
+MAX_FOLDERS = 2000
+MAX_DIGESTED = 64 * 2**20  # of one file; what is larger than any notebook or report may be is known by size and time
+MAX_COMPARED = 256 * 2**20  # of one student's files, where several of a kind may be copies of each other
 
 # What students hand in by mistake in place of the right kind of file.
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tar.gz", ".tgz")
@@ -131,6 +135,8 @@ def _part(path: Path) -> Part:
         raise NoSubmissionError(message("intake.no-such-file"), where=str(path))
     if path.is_dir():
         raise NoSubmissionError(message("intake.folder-among-files"), where=str(path))
+    if not path.is_file():
+        raise NoSubmissionError(message("intake.no-ordinary-file"), where=str(path))
     for part, suffix in SUFFIX.items():
         if path.suffix.lower() == suffix:
             return part
@@ -189,10 +195,8 @@ def _without_untouched(found: tuple[Path, ...], handed_out: bytes) -> tuple[Path
 
 def _same(path: Path, content: bytes) -> bool:
     """Whether a notebook is the handed-out one, byte for byte."""
-    if path.is_symlink() or not path.is_file():
-        return False
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
+        return path.lstat().st_size == len(content) and opening.content(path, most=len(content)) == content
     except OSError:
         return False
 
@@ -208,7 +212,7 @@ def _walk(root: Path) -> _Walk:
     def note(error: OSError) -> None:
         closed.append(Path(error.filename).name)
 
-    for here, folders, names in os.walk(root, followlinks=False, onerror=note):
+    for looked, (here, folders, names) in enumerate(os.walk(root, followlinks=False, onerror=note), start=1):
         inside = [Path(here, n) for n in sorted(folders)]
         copies += [copy for p in inside if p.name == CHECKPOINTS for copy in _notebooks(p)]
         inside = [p for p in inside if not _ignored(p)]
@@ -216,8 +220,9 @@ def _walk(root: Path) -> _Walk:
         is_deep = len(Path(here).relative_to(root).parts) >= MAX_DEPTH
         folders[:] = [] if is_deep else [p.name for p in inside]
         files += [Path(here, n) for n in sorted(names) if not _ignored(Path(n))]
-        more = more or (is_deep and bool(inside)) or len(files) > MAX_FILES
-        if len(files) > MAX_FILES:
+        is_full = len(files) > MAX_FILES or looked > MAX_FOLDERS
+        more = more or (is_deep and bool(inside)) or is_full
+        if is_full:
             break
     return _Walk(
         files=tuple(files[:MAX_FILES]), closed=tuple(closed), linked=tuple(linked), copies=tuple(copies), more=more
@@ -261,12 +266,22 @@ def _is_copy(path: Path) -> bool:
 
 def _distinct(files: Sequence[Path]) -> list[Path]:
     """Leave out copies, byte for byte, beside or below a file with a plainer name, as a second download makes them."""
-    content = {path: _content(path) for path in files}
+    content = {path: _content(path) for path in _comparable(files)}
     kept: list[Path] = []
     for path in sorted(files, key=lambda path: (len(path.parts), len(path.name), path.name)):
-        if not any(content[one] == content[path] and path.is_relative_to(one.parent) for one in kept):
+        if path not in content or not any(
+            content.get(one) == content[path] and path.is_relative_to(one.parent) for one in kept
+        ):
             kept.append(path)
     return [path for path in files if path in kept]
+
+
+def _comparable(files: Sequence[Path]) -> list[Path]:
+    """Choose the files of a size that another one has too, as long as all of them are read in good time."""
+    sizes = {path: path.lstat().st_size for path in files}
+    count = Counter(sizes.values())
+    alike = [path for path, size in sizes.items() if count[size] > 1]
+    return alike if sum(sizes[path] for path in alike) <= MAX_COMPARED else []
 
 
 def _likely(files: Sequence[Path]) -> list[Path]:
@@ -315,7 +330,7 @@ def _content(path: Path) -> bytes:
         known = path.stat()
         if known.st_size > MAX_DIGESTED:
             return f"large: {known.st_size} {known.st_mtime_ns}".encode()
-        with path.open("rb") as file:
+        with opening.opened(path) as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         return f"unreadable: {error.errno}".encode()

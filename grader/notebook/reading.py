@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from pathlib import Path
 from typing import Any
 
-from grader.model import Cell, GraderError, Limits, Message, Notebook, message
+from grader import files
+from grader.model import Cell, GraderError, Limits, Message, Notebook, message, to_json
+from grader.notebook import budget
+from grader.notebook.source import tree
 
 MAX_CELLS = 5_000
-MAX_SOURCE = 10_000_000  # characters of all cells together; outputs are not counted
+MAX_SOURCE = 10_000_000  # bytes of all cells together, as JSON holds them; outputs are not counted
 _KINDS = {"code": "code", "markdown": "markdown", "raw": "raw", "heading": "markdown"}
 
 _REASONS = {
@@ -46,6 +50,10 @@ _REASONS = {
         "Open it in Jupyter, save and hand in again.",
     ),
     "notebook.too-deep": ("The file is nested too deeply for a notebook.", "Save the notebook again in Jupyter."),
+    "notebook.too-many-values": (
+        "The file has more than {allowed} values.",
+        "Clear the outputs (Edit > Clear All Outputs), save and hand in again.",
+    ),
     "notebook.not-a-notebook": (
         "The file is JSON, but it has no list of cells.",
         "Hand in the .ipynb file that Jupyter saved.",
@@ -60,8 +68,16 @@ _REASONS = {
         "Remove the cells that do not belong to the homework.",
     ),
     "notebook.too-much-source": (
-        "The notebook has {found} characters of source; {allowed} are allowed.",
+        "The notebook has {found} bytes of text and code; {allowed} are allowed.",
         "Read large data from a file instead of pasting them.",
+    ),
+    "notebook.too-much-code": (
+        "The notebook's code has more than {allowed} words and signs.",
+        "Read large data from a file instead of pasting them.",
+    ),
+    "notebook.too-deep-code": (
+        "The code of cell {cell} is nested {found} levels deep; {allowed} are allowed.",
+        "Break the long expression into several statements.",
     ),
     "notebook.language": ("The notebook is written in {found}, not in Python.", "Choose a Python kernel in Jupyter."),
 }
@@ -90,14 +106,16 @@ def _refuse(id: str, **parameters: str | int | float) -> UnreadableError:
 def read(path: Path, *, limits: Limits) -> Notebook:
     """Read a notebook file; what cannot be read raises `UnreadableError`, with the file as its place."""
     try:
-        if not path.is_file():  # also refuses pipes and devices, which would be read for ever
-            raise _refuse("notebook.missing")
-        size = path.stat().st_size
-        if size > limits.notebook_mb * 1e6:
-            raise _refuse("notebook.too-large", found=round(size / 1e6, 1), allowed=limits.notebook_mb)
-        return parse(_text(path.read_bytes()))
+        with files.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limits.notebook_mb * 1e6:
+                raise _refuse("notebook.too-large", found=round(size / 1e6, 1), allowed=limits.notebook_mb)
+            data = file.read(size)
+        return parse(_text(data))
     except UnreadableError as error:
         raise UnreadableError(error.problem, where=str(path)) from error
+    except (files.NoFileError, FileNotFoundError) as error:
+        raise UnreadableError(message("notebook.missing"), where=str(path)) from error
     except OSError as error:
         problem = message("notebook.unopenable", why=error.strerror or type(error).__name__)
         raise UnreadableError(problem, where=str(path)) from error
@@ -108,7 +126,9 @@ def parse(text: str) -> Notebook:
     content = _json(text.removeprefix("\ufeff"))
     cells = _cells(content)
     _check_language(content)
-    return Notebook(cells=tuple(_cell(index, cell) for index, cell in enumerate(cells, 1)))
+    notebook = Notebook(cells=tuple(_cell(index, cell) for index, cell in enumerate(cells, 1)))
+    _check_code(notebook)
+    return notebook
 
 
 # -- from bytes to JSON --------------------------------------------------------------------------
@@ -136,6 +156,8 @@ def _text(data: bytes) -> str:
 
 
 def _json(text: str) -> Any:
+    if budget.values(text) > budget.MAX_VALUES:
+        raise _refuse("notebook.too-many-values", allowed=budget.MAX_VALUES)
     try:
         # Plotting libraries store NaN in outputs; it is no JSON but no reason to refuse the notebook either.
         return json.loads(text, parse_constant=str, parse_int=_whole)
@@ -175,16 +197,28 @@ def _cells(content: Any) -> list[Any]:
     if isinstance(version, int) and version > 4:
         raise _refuse("notebook.version", found=version)
     if isinstance(version, int) and version < 4:
+        _refuse_many(_old_cells(content))
         content = _upgraded(content)
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list):
         raise _refuse("notebook.not-a-notebook")
-    if len(cells) > MAX_CELLS:
-        raise _refuse("notebook.too-many-cells", found=len(cells), allowed=MAX_CELLS)
-    length = sum(len(_joined(cell)) for cell in cells)
+    _refuse_many(len(cells))
+    length = sum(len(to_json(_joined(cell))) for cell in cells)
     if length > MAX_SOURCE:
         raise _refuse("notebook.too-much-source", found=length, allowed=MAX_SOURCE)
     return cells
+
+
+def _refuse_many(cells: int) -> None:
+    if cells > MAX_CELLS:
+        raise _refuse("notebook.too-many-cells", found=cells, allowed=MAX_CELLS)
+
+
+def _old_cells(content: dict[str, Any]) -> int:
+    """Count the cells of a notebook of before 2015, on one or several worksheets."""
+    sheets = content.get("worksheets", [content])
+    lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)] if isinstance(sheets, list) else []
+    return sum(len(cells) for cells in lists if isinstance(cells, list))
 
 
 def _upgraded(content: dict[str, Any]) -> Any:
@@ -222,6 +256,18 @@ def _tags(cell: dict[str, Any]) -> list[Any]:
     metadata = cell.get("metadata")
     tags = metadata.get("tags") if isinstance(metadata, dict) else None
     return tags if isinstance(tags, list) else []
+
+
+def _check_code(notebook: Notebook) -> None:
+    """Refuse code that is too much or too deep to be looked into: a person does."""
+    code = [cell for cell in notebook.cells if cell.kind == "code"]
+    if sum(budget.signs(cell.source) for cell in code) > budget.MAX_SIGNS:
+        raise _refuse("notebook.too-much-code", allowed=budget.MAX_SIGNS)
+    for cell in code:
+        module = tree(cell.source)
+        levels = budget.levels(module) if module else 0
+        if levels > budget.MAX_LEVELS:
+            raise _refuse("notebook.too-deep-code", cell=cell.index, found=levels, allowed=budget.MAX_LEVELS)
 
 
 def _check_language(content: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import TypeGuard
 
 from grader.model import Call, Notebook
 from grader.notebook import roles
@@ -356,16 +357,29 @@ def _is_update(node: ast.stmt) -> bool:
     target, value = _recursion(node)
     if target is None or value is None:
         return False
-    moved_by = [
-        inner for inner in ast.walk(value) if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mult | ast.Div)
-    ]
-    names = {n for each in moved_by for n in _loaded(each)} | (
-        _loaded(value) if isinstance(node, ast.AugAssign) else set()
-    )
+    moved_by = [inner for inner in ast.walk(value) if _is_product(inner)]
+    names = _loaded(value) if isinstance(node, ast.AugAssign) else _in_products(value)
     settings = {roles.setting(name, rule="momentum") for name in names if name != target}
     gradient = any(_gradient_like(name) for name in names if name != target)
     literal = any(isinstance(side, ast.Constant) for each in moved_by for side in (each.left, each.right))
     return bool(settings & {"lr", "weak-lr"}) or (gradient and literal and not _gradient_like(target))
+
+
+def _is_product(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div)
+
+
+def _in_products(value: ast.expr) -> set[str]:
+    """List the names in products, each product of products looked through once."""
+    waiting: list[ast.AST] = [value]
+    found: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if _is_product(node):
+            found |= _loaded(node)
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return found
 
 
 def _gradient_like(name: str) -> bool:

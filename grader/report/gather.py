@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import defaultdict
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from grader import sandbox
-from grader.model import Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail
+from grader import files, sandbox
+from grader.model import UNREADABLE, Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail, decoder
 from grader.report import recognition, text
 from grader.report.ink import ink, unlike
 from grader.report.lines import Word, lines, overlapping, sheet_problems
@@ -112,8 +113,8 @@ def refusal(path: Path, *, limits: Limits) -> ReportFacts | None:
     A file that was handed in and cannot be opened here is ours to look at, whatever the reason.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with files.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
             head = file.read(1024)
     except OSError as error:
         return _refused("crashed", "no-file", error.strerror or "")
@@ -143,8 +144,8 @@ def _kind(head: bytes) -> str:
 def answer(said: bytes) -> Answer:
     """Decode what a child printed; anything out of shape is a crash of that child."""
     try:
-        return msgspec.json.decode(said, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decoder(Answer).decode(said)
+    except UNREADABLE:
         return Answer(outcome="crashed")
 
 

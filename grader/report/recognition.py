@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from grader import sandbox
-from grader.model import Isolation, Limits, Line, Problem, Record
+from grader.model import UNREADABLE, Isolation, Limits, Line, Problem, Record, decoder
 from grader.report.lines import Word, lines
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def answers(said: bytes) -> tuple[Page, ...]:
     found: dict[int, Page] = {}
     for line in said.splitlines()[:PAGES]:
         try:
-            page = msgspec.json.decode(line, type=Page)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            page = decoder(Page).decode(line)
+        except UNREADABLE:
             continue
         found[page.number] = page
     return tuple(found.values())

@@ -74,13 +74,16 @@ def masked(shown: tuple[Path, ...], hidden: tuple[Path, ...]) -> tuple[Path, ...
 
 @functools.cache
 def ours(*pythons: str) -> tuple[Path, ...]:
-    """Find our own packages, in which the answers are: those that run here, and copies that these interpreters have."""
+    """Find our own packages, in which the answers are: those that run here, and copies that these interpreters have.
+
+    What says where they were installed from is of no use inside either.
+    """
     specs = [importlib.util.find_spec(name) for name in _ANSWERS]
     running = [Path(place) for spec in specs if spec for place in spec.submodule_search_locations or ()]
     libraries = [prefix / "lib" for python in pythons for prefix in (*_prefixes(python), Path("/usr/local"))]
     records = [record for library in libraries for record in library.glob(_RECORD)]
     copies = [record.with_name(name) for record in records for name in _ANSWERS if record.with_name(name).is_dir()]
-    return tuple(dict.fromkeys(path.resolve() for path in (*running, *copies)))
+    return tuple(dict.fromkeys(path.resolve() for path in (*running, *copies, *records)))
 
 
 def _prefixes(python: str) -> tuple[Path, ...]:

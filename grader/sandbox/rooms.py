@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from grader import files
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from grader.sandbox.cgroups import Group
 
 _PREFIX, _LOCK, _MOVED, _AT_ONCE = "dg-", "lock", "moved-", 5000
+MAX_CONTENT = 2**30
 BOOT = Path(__file__).with_name("boot.py")
 HOME = "/home/student"
 IPC = "/run/k"
@@ -142,4 +145,4 @@ def variables(*, home: str, tmp: str) -> dict[str, str]:
 
 def content(given: Path | bytes) -> bytes:
     """Read what is handed in: it is copied, so that the jail never holds a host's path or file."""
-    return given if isinstance(given, bytes) else given.read_bytes()
+    return given if isinstance(given, bytes) else files.content(given, most=MAX_CONTENT, follow=True)

@@ -93,10 +93,10 @@ def _keeps(model: Model, move: Move, theta: Floats, stride: int) -> bool:
             state = [t - s for t, s in zip(state, step, strict=True)]
             moved = [m + abs(s) for m, s in zip(moved, step, strict=True)]
         off = [abs(r - e) - 1e-12 * abs(e) for r, e in zip(state, end, strict=True)]
-        if any(o > ROUGHLY * m for o, m in zip(off, moved, strict=True)):
+        if not all(math.isfinite(m) and o <= ROUGHLY * m for o, m in zip(off, moved, strict=True)):
             return False
         near += all(o <= NEAR * m for o, m in zip(off, moved, strict=True))
-    return near >= MOSTLY * (theta.shape[1] - 1)
+    return bool(near >= MOSTLY * (theta.shape[1] - 1))
 
 
 def _move(form: Form, lr: float) -> Move | None:
