@@ -492,6 +492,41 @@ class Criterion(Record, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
+class Basis(Record, frozen=True, kw_only=True):
+    """The automatic result that a person saw when they decided; `digest` is that of the files."""
+
+    verdict: Verdict
+    points: float
+    out_of: float
+    digest: str = ""
+
+
+class Decision(Record, frozen=True, kw_only=True):
+    """What a person decided about one criterion of one student, kept apart from every automatic result.
+
+    Either `points`, or the `share` of the criterion's points; with neither, an earlier decision is withdrawn.
+    The student reads `comment`; `note` is for the staff.
+    """
+
+    student: str
+    criterion: str
+    points: float | None = None
+    share: float | None = None
+    comment: str = ""
+    note: str = ""
+    by: str = ""
+    at: str = ""
+    basis: Basis | None = None
+
+
+class Decided(Record, frozen=True, kw_only=True):
+    """A decision beside the automatic result as it is now; a stale one was made on another result and waits."""
+
+    decision: Decision
+    automatic: Basis
+    stale: bool = False
+
+
 class Scored(Record, frozen=True, kw_only=True):
     """A finding with its points; `pending` points are neither given nor lost."""
 
@@ -500,6 +535,7 @@ class Scored(Record, frozen=True, kw_only=True):
     points: float
     pending: float
     out_of: float
+    decided: Decided | None = None
 
 
 class RubricId(Record, frozen=True, kw_only=True):

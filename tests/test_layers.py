@@ -21,7 +21,7 @@ JAILED = {
 LAYERS: tuple[set[str], ...] = (
     {"model"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
-    {"verify", "experiments", "coverage", "checks", "rubric", "similarity"},
+    {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity"},
     {"store", "feedback", "export", "doctor"},
     {"pipeline"},
     {"batch"},
@@ -32,6 +32,7 @@ SAME_LAYER = {
     "report": {"sandbox"},
     "checks": {"experiments", "coverage", "verify"},
     "rubric": {"checks", "coverage", "similarity"},
+    "decisions": {"rubric"},
     "export": {"feedback"},
 }
 NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its own layer
@@ -45,7 +46,7 @@ NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its ow
     "feedback": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
     "export": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
 }
-JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric")
+JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric", "decisions")
 ONLY = {  # a library, and the rooms that alone may import it
     "click": {"cli"},
     "sqlite3": {"store"},

@@ -22,6 +22,8 @@ _COMMANDS = {
     "check": "Grade one submission and say what to do next.",
     "grade": "Grade a folder of submissions, one folder per student.",
     "summary": "Print a graded class and write its overview page again.",
+    "override": "Decide points as a person.",
+    "history": "Say what was decided about a student, and on what.",
     "rubric": "Show or validate a rubric.",
     "doctor": "Say what works on this machine, what is missing, and how to mend it.",
 }

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from grader import batch, feedback, intake
 from grader.cli import options, results, settings
 from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
-from grader.cli.overview import tell
+from grader.cli.overview import note_edits, tell
 from grader.cli.terminal import Progress, log, out, say, why
 from grader.model import GraderError, Language, Submission, Verdict
 
 if TYPE_CHECKING:
     from grader.batch import Graded
     from grader.model import Grade
+    from grader.store import Store
 
 
 _HELP = """\b
@@ -83,14 +85,16 @@ def command(
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         try:
             with Progress(len(submissions)) as progress:
-                pages = _Pages(folder_of_results, progress, language)
+                pages = _Pages(folder_of_results, store, progress, language)
                 batch.grade(
                     submissions, rubric=chosen, store=store, isolation=isolation, jobs=jobs, on_event=pages.follow
                 )
         except KeyboardInterrupt:
+            note_edits(folder_of_results, store, language)
             results.write_class(folder_of_results, store, language=language)
             log(say("interrupted", language, count=len(store.pending())))
             return INTERRUPTED
+        note_edits(folder_of_results, store, language)
         grades = results.write_class(folder_of_results, store, language=language)
     if format == "jsonl":
         out((folder_of_results / "grades.jsonl").read_text(encoding="utf-8"), nl=False)
@@ -107,8 +111,8 @@ def _processors() -> int:
 class _Pages:
     """Follows a batch: writes each student's page as soon as there is a grade, and shows how far it is."""
 
-    def __init__(self, folder: Path, progress: Progress, language: Language) -> None:
-        self._folder, self._progress, self._language = folder, progress, language
+    def __init__(self, folder: Path, store: Store, progress: Progress, language: Language) -> None:
+        self._folder, self._store, self._progress, self._language = folder, store, progress, language
         self.failed: list[str] = []
 
     def follow(self, event: batch.Event) -> None:
@@ -120,6 +124,7 @@ class _Pages:
             self._progress.started(event.student)
             return
         student = event.grade.submission.student
+        event = replace(event, grade=results.final(self._store, event.grade))
         try:
             results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
         except GraderError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grader import feedback
-from grader.cli.results import OVERVIEW
-from grader.cli.terminal import out, say, table
+from grader.cli.results import EDITED, OVERVIEW, edited
+from grader.cli.terminal import log, out, say, table
 from grader.model import Verdict
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from grader.model import Grade, Language
+    from grader.store import Store
 
 _TOLD = (Verdict.FAULT, Verdict.REVIEW, Verdict.FAIL, Verdict.PARTIAL)
 
@@ -33,6 +34,12 @@ def tell(grades: Sequence[Grade], folder: Path, language: Language, *, left: int
     out(say("open", language, path=str(folder / OVERVIEW)))
 
 
+def note_edits(folder: Path, database: Store, language: Language) -> None:
+    """Say, before the table is written again, where somebody's edits of it are kept and how they are taken."""
+    if edited(folder, database):
+        log(say("edited", language, folder=str(folder), path=str(folder / EDITED)))
+
+
 def _row(grade: Grade, language: Language) -> list[str]:
     pending = feedback.number(grade.pending) if grade.pending else ""
     points = f"{feedback.number(grade.points)}/{feedback.number(grade.out_of)}"
@@ -45,9 +52,12 @@ def _verdicts(grade: Grade, language: Language) -> str:
         verdict: [scored.criterion.id for scored in grade.scored if scored.finding.verdict is verdict]
         for verdict in _TOLD
     }
+    decided = [scored.criterion.id for scored in grade.scored if scored.decided]
     told = [
         say("told", language, what=say(f"verdict.{verdict}", language), names=", ".join(names))
         for verdict, names in ids.items()
         if names
     ]
+    if decided:
+        told.append(say("told", language, what=say("decided", language), names=", ".join(decided)))
     return say("then", language).join(told) or say("verdict.pass", language)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader import feedback, store
+from grader import decisions, feedback, store
 from grader.export.csv import grades_csv
 from grader.export.json import grade_json
 from grader.model import GraderError, to_json
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
+TABLE = "grades.csv"
+EDITED = "grades.edited.csv"
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
 
@@ -52,6 +55,50 @@ def opened(folder: Path) -> Iterator[store.Store]:
             held.enter_context(store.alone(folder))
             database = held.enter_context(store.open_store(folder / DATABASE))
         yield database
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[store.Store]:
+    """The results in the folder, to read them: also while a batch runs, and where nothing may be written."""
+    with store.reading(existing(folder) / DATABASE) as database:
+        yield database
+
+
+@contextlib.contextmanager
+def changing(folder: Path) -> Iterator[store.Store]:
+    """The results in the folder, which are there already, held against a grader at work."""
+    with opened(existing(folder)) as database:
+        yield database
+
+
+def final(database: store.Store, grade: Grade) -> Grade:
+    """The grade with what people decided."""
+    return decisions.final(grade, database.decisions(grade.submission.student))
+
+
+def finals(database: store.Store) -> Iterator[tuple[Grade, Evidence]]:
+    """Every grade of the batch with what people decided, and the facts that it rests on."""
+    decided = database.decided_students()
+    for grade, evidence in database.graded():
+        yield (final(database, grade) if grade.submission.student in decided else grade), evidence
+
+
+def student_of(database: store.Store, student: str) -> tuple[Grade, Evidence]:
+    """The automatic grade of a student, with the facts that it rests on.
+
+    Raises:
+        GraderError: where no such student has a grade, with the nearest names.
+    """
+    found = database.of_student(student)
+    if found is None:
+        raise GraderError(f"no student `{feedback.safe(student)}` has a grade here", hint=_nearest(database, student))
+    return found
+
+
+def _nearest(database: store.Store, student: str) -> str:
+    known = [name for name, _ in database.batch()]
+    near = difflib.get_close_matches(student, known, n=3) or known[:3]
+    return f"there are for example: {', '.join(map(feedback.safe, near))}" if near else "nobody is graded yet"
 
 
 def existing(folder: Path) -> Path:
@@ -125,16 +172,45 @@ def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: 
 
 
 def write_class(folder: Path, database: store.Store, *, language: Language) -> tuple[Grade, ...]:
-    """Write what concerns the whole class: every grade as JSON, the table, the overview page."""
+    """Write what concerns the whole class: every grade as JSON, the table, the overview page.
+
+    A table that somebody has edited is moved aside first, so that no edit is lost; `edited` says so.
+    """
     grades = []
     with replaced(folder / "grades.jsonl") as path, path.open("wb") as file:
-        for grade, evidence in database.graded():
+        for grade, evidence in finals(database):
             file.write(to_json(grade_json(grade, evidence, language=language)) + b"\n")
             grades.append(grade)
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
-    write(folder / "grades.csv", grades_csv(grades, links=links), encoding="utf-8-sig")
-    write(folder / OVERVIEW, feedback.summary(grades, language=language, links=links))
+    if edited(folder, database):
+        with _writing(folder / TABLE):
+            (folder / TABLE).replace(folder / EDITED)
+    write(folder / TABLE, grades_csv(grades, links=links), encoding="utf-8-sig")
+    take_table(folder, database)
+    write_overview(folder, grades, language=language)
     return tuple(grades)
+
+
+def write_overview(folder: Path, grades: Sequence[Grade], *, language: Language) -> None:
+    """Write the overview page."""
+    links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
+    write(folder / OVERVIEW, feedback.summary(grades, language=language, links=links))
+
+
+def edited(folder: Path, database: store.Store) -> bool:
+    """Whether somebody has changed the table since it was written."""
+    written = database.written(TABLE)
+    return written is not None and (folder / TABLE).is_file() and _digest(folder / TABLE) != written
+
+
+def take_table(folder: Path, database: store.Store) -> None:
+    """Note that what somebody changed in the table has become decisions, so that it may be written over."""
+    database.note_written(TABLE, _digest(folder / TABLE))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(path: Path, text: str, *, encoding: str = "utf-8") -> None:

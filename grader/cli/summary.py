@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from grader.cli import options, results
-from grader.cli.overview import tell
+from grader.cli.overview import note_edits, tell
+from grader.cli.terminal import log, say
+from grader.model import GraderError
 
 if TYPE_CHECKING:
     from grader.model import Language
@@ -24,9 +27,22 @@ Example:
 @click.argument("folder", metavar="RESULTS", type=click.Path(path_type=Path))
 @options.lang
 def command(folder: Path, language: Language) -> int:
-    """Print the class in RESULTS as a table, and write its overview page again; nothing is graded."""
-    with results.opened(results.existing(folder)) as store:
-        grades = results.write_class(folder, store, language=language)
-        left = len(store.pending())
+    """Print the class in RESULTS as a table, and write its overview page again; nothing is graded.
+
+    While a batch runs it shows how far that is; where nothing may be written, the table is printed all the same.
+    """
+    results.existing(folder)
+    try:
+        with results.opened(folder) as store:
+            note_edits(folder, store, language)
+            grades = results.write_class(folder, store, language=language)
+            left = len(store.pending())
+    except GraderError as error:  # a grader is at work here, or nothing may be written
+        with results.reading(folder) as store:
+            grades = tuple(grade for grade, _ in results.finals(store))
+            left = len(store.pending())
+        log(say("read-only", language, why=error.message))
+        with contextlib.suppress(GraderError):
+            results.write_overview(folder, grades, language=language)
     tell(grades, folder, language, left=left)
     return 0

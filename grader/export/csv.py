@@ -25,15 +25,17 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
     ids = _ids(grades)
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["student", "points", "pending", "out_of", "needs_review", *ids, "notebook", "report", "feedback"])
+    head = ["student", "points", "pending", "out_of", "percent", "needs_review", "decided"]
+    writer.writerow([*head, *ids, "notebook", "report", "feedback"])
     for grade in grades:
         student = grade.submission.student
         points = {scored.criterion.id: _points(scored) for scored in grade.scored}
         writer.writerow(
             [
                 harmless(student),
-                *(f"{number:g}" for number in (grade.points, grade.pending, grade.out_of)),
+                *(f"{number:g}" for number in (grade.points, grade.pending, grade.out_of, percent(grade))),
                 "yes" if grade.needs_review else "no",
+                " ".join(scored.criterion.id for scored in grade.scored if scored.decided),
                 *(points.get(criterion, "") for criterion in ids),
                 *(harmless(name or "") for name in (grade.submission.notebook, grade.submission.report)),
                 harmless(links.get(student, "")),
@@ -45,6 +47,11 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
 def harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula; a mark before it shows that it is text."""
     return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def percent(grade: Grade) -> float:
+    """The points as a share of all that were judged, to two digits."""
+    return round(100 * grade.points / grade.out_of, 2) if grade.out_of else 0.0
 
 
 def _ids(grades: Iterable[Grade]) -> tuple[str, ...]:

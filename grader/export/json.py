@@ -12,6 +12,7 @@ from grader.model import plain
 if TYPE_CHECKING:
     from grader.model import (
         Coverage,
+        Decided,
         Evidence,
         Experiment,
         Grade,
@@ -73,6 +74,23 @@ def _finding(scored: Scored, language: Language) -> dict[str, Any]:
         "hint": _text(finding.hint, language),
         "where": _given(plain(finding.where)) if finding.where else None,
         "details": [feedback.text(detail, language) for detail in finding.details],
+        "decision": _decision(scored.decided) if scored.decided else None,
+    }
+
+
+def _decision(decided: Decided) -> dict[str, Any]:
+    """What a person decided, on which automatic result, and what that is by now."""
+    decision = decided.decision
+    return {
+        "points": decision.points,
+        "share": decision.share,
+        "comment": decision.comment,
+        "note": decision.note,
+        "by": decision.by,
+        "at": decision.at,
+        "on": decision.basis,
+        "automatic": decided.automatic,
+        "stale": decided.stale,
     }
 
 

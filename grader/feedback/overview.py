@@ -69,7 +69,8 @@ def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, 
         shown=SHOWN,
         queue=_queue(grades, language),
         columns=tuple(columns.values()),
-        lines=tuple((grade, tuple(_by_criterion(grade).get(column) for column in columns)) for grade in grades),
+        lines=tuple((grade, _cells(grade, tuple(columns))) for grade in grades),
+        percent=_percent,
         links={student: quote(link) for student, link in links.items()},  # quoted, so no `javascript:` can be one
     )
 
@@ -96,6 +97,12 @@ def _columns(grades: Sequence[Grade], language: Language) -> dict[str, str]:
 
 def _by_criterion(grade: Grade) -> dict[str, Verdict]:
     return {scored.criterion.id: scored.finding.verdict for scored in grade.scored}
+
+
+def _cells(grade: Grade, columns: Sequence[str]) -> tuple[tuple[Verdict | None, bool], ...]:
+    """The verdict for each column, and whether a person decided it."""
+    found = {one.criterion.id: (one.finding.verdict, one.decided is not None) for one in grade.scored}
+    return tuple(found.get(column, (None, False)) for column in columns)
 
 
 def _verdicts(grade: Grade) -> set[Verdict]:
@@ -164,7 +171,7 @@ def _diagnoses(grades: Sequence[Grade], language: Language) -> tuple[Diagnosis, 
     said: dict[tuple[object, ...], list[tuple[str, Scored, Message]]] = {}
     for grade in grades:
         for scored in grade.scored:
-            for reason in _reasons(scored.finding):
+            for reason in () if scored.decided else _reasons(scored.finding):
                 same = (reason.id, reason.parameters.get("topic"))
                 said.setdefault(same, []).append((grade.submission.student, scored, reason))
     common = sorted(said.values(), key=lambda entries: -len({student for student, _, _ in entries}))

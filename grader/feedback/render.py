@@ -15,6 +15,7 @@ from grader.feedback.pages import fill
 from grader.model import (
     Coverage,
     Curve,
+    Decided,
     Divergence,
     Evidence,
     Finding,
@@ -92,6 +93,7 @@ class Open(Record, frozen=True, kw_only=True):
     hint: Message | None = None
     details: tuple[Message, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    decided: Decided | None = None
 
 
 def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
@@ -137,7 +139,9 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
 
 
 def _broken(grade: Grade, evidence: Evidence) -> bool:
-    return evidence.fault is not None or any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored)
+    verdicts = {scored.finding.verdict for scored in grade.scored}
+    all_decided = grade.scored and all(scored.decided for scored in grade.scored)
+    return Verdict.FAULT in verdicts or (evidence.fault is not None and not all_decided)
 
 
 def _state(grade: Grade, evidence: Evidence) -> tuple[Message, ...]:
@@ -270,9 +274,14 @@ def _groups(grade: Grade, language: Language) -> tuple[tuple[Scored, ...], ...]:
         finding = scored.finding
         if finding.verdict in OPEN:
             said = (finding.message, *([finding.hint] if finding.hint else []), *finding.details)
-            same = (finding.verdict, finding.where, *(text(one, language) for one in said))
+            same = (finding.verdict, finding.where, _comment(scored), *(text(one, language) for one in said))
             groups.setdefault(same, []).append(scored)
     return tuple(map(tuple, groups.values()))
+
+
+def _comment(scored: Scored) -> str | None:
+    """What a person wrote to the student about this criterion; None where nobody decided."""
+    return scored.decided.decision.comment if scored.decided else None
 
 
 def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Language) -> Open:
@@ -290,6 +299,7 @@ def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Languag
         hint=None if finding.hint in told else finding.hint,
         details=tuple(one for one in finding.details if not gaps or not (one in told or one.id in TABULATED)),
         gaps=gaps,
+        decided=group[0].decided,
     )
 
 
