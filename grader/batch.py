@@ -15,7 +15,7 @@ from grader import intake, pipeline, verify
 from grader.model import Evidence, Fault, Grade, Isolation, Limits, Record, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
     from grader.model import Gather, Match
     from grader.rubric import Rubric
@@ -86,16 +86,20 @@ def grade(
     on_event: Callable[[Event], None] = lambda _: None,
     examine: Examine = examine,
     base: Base = pipeline.base_matches,
+    kept: Mapping[str, str] | None = None,
+    again: Collection[str] = (),
 ) -> None:
     """Grade every submission and keep facts and grade of each in the store as soon as it has them.
 
     Run again after any interruption, it gathers only what is not known yet; faults are tried again.
     Students who handed in the very same files share their facts. `on_event` is called in the calling thread.
+    The facts of students in `kept` are those under the given keys, whatever the rubric says about gathering now;
+    facts of students in `again` are gathered once more, and the known ones stay where that breaks.
 
     Raises:
         GraderError: where the handed-out notebook does not run, or the store cannot be written.
     """
-    units = _units(submissions, rubric.gather, isolation)
+    units = _units(submissions, rubric.gather, isolation, kept or {})
     keys = {submission.student: key for key, members in units for submission in members}
     store.begin([(submission.student, keys[submission.student]) for submission in submissions], rubric=rubric.digest)
     stopping = threading.Event()
@@ -116,9 +120,11 @@ def grade(
         key, members = unit
         evidence = store.evidence(key)
         known = evidence is not None and evidence.fault is None
-        if evidence is None or not known:
+        if evidence is None or not known or any(member.student in again for member in members):
             yield Started(student=members[0].student)
-            evidence = gathered(key, members[0])
+            found = gathered(key, members[0])
+            known = known and found.fault is not None
+            evidence = evidence if evidence and known else found
         if evidence.fault and stopping.is_set():
             return  # it was broken off: no facts, and not the grader's fault either
         for submission in members:
@@ -227,11 +233,13 @@ def _until_all_ended(events: SimpleQueue[tuple[str, Any]], running: int) -> Iter
             running -= 1
 
 
-def _units(submissions: Iterable[Submission], gather: Gather, isolation: Isolation) -> list[Unit]:
+def _units(
+    submissions: Iterable[Submission], gather: Gather, isolation: Isolation, kept: Mapping[str, str]
+) -> list[Unit]:
     """The submissions by the key of their facts: what is the same is gathered once."""
     units: dict[str, tuple[Submission, ...]] = {}
     for submission in submissions:
-        key = _key(submission, gather, isolation)
+        key = kept.get(submission.student) or _key(submission, gather, isolation)
         units[key] = (*units.get(key, ()), submission)
     return list(units.items())
 

@@ -66,9 +66,12 @@ create table decisions (
     kept text not null default current_timestamp
 );
 create index decisions_of on decisions (student, number);
-create table files (
+create table notes (
     name text primary key,
-    digest text not null
+    value text not null
+) without rowid;
+create table unwritten (
+    student text primary key
 ) without rowid;
 create view automatic as
     select batch.position, grades.* from batch join grades using (student, key, rubric)
@@ -137,20 +140,8 @@ class Store:
 
     def keep_grade(self, key: str, grade: Grade) -> None:
         """Keep the grade that these facts have under this rubric; an earlier one stays as history if it differs."""
-        kept = to_json(grade).decode()
-        values = (_named(grade.submission.student), key, grade.rubric.digest)
-        amounts = (grade.points, grade.pending, grade.out_of, grade.needs_review)
         with self._transaction() as database:
-            known = database.execute(
-                "select grade from grades where student = ? and key = ? and rubric = ? order by number desc limit 1",
-                values,
-            ).fetchone()
-            if known != (kept,):
-                database.execute(
-                    "insert into grades (student, key, rubric, grade, points, pending, out_of, needs_review)"
-                    " values (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*values, kept, *amounts),
-                )
+            _add_grade(database, key, grade)
 
     def begin(self, entries: Iterable[tuple[str, str]], *, rubric: str) -> None:
         """Say which (student, key) make up the batch from now on, in this order, and by which rubric it is judged."""
@@ -167,6 +158,11 @@ class Store:
             " order by position"
         )
         return tuple(student for (student,) in rows)
+
+    def rubric(self) -> str | None:
+        """The digest of the rubric that the batch is judged by; None before there is a batch."""
+        rows = self._rows("select rubric from batch limit 1")
+        return rows[0][0] if rows else None
 
     def batch(self) -> tuple[tuple[str, str], ...]:
         """The (student, key) that make up the batch, in its order."""
@@ -196,6 +192,19 @@ class Store:
         rows = [(_named(d.student), d.criterion, to_json(d).decode()) for d in decisions]
         with self._transaction() as database:
             database.executemany("insert into decisions (student, criterion, decision) values (?, ?, ?)", rows)
+            database.executemany("insert or ignore into unwritten values (?)", {(row[0],) for row in rows})
+
+    def judge_by(self, rubric: str, grades: Iterable[tuple[str, Grade]], *, changed: Iterable[str]) -> None:
+        """Judge the batch by this rubric from now on, and keep its (key, grade) pairs; all of it or nothing.
+
+        The pages of those whose grade has `changed` are to be written again.
+        """
+        with self._transaction() as database:
+            database.execute("update batch set rubric = ?", (rubric,))
+            for key, grade in grades:
+                _add_grade(database, key, grade)
+            students = [(_named(student),) for student in changed]
+            database.executemany("insert or ignore into unwritten values (?)", students)
 
     def decisions(self, student: str) -> tuple[Decision, ...]:
         """What people decided about a student, oldest first; of several about one criterion the last one holds."""
@@ -206,14 +215,23 @@ class Store:
         """Everyone about whom a person has ever decided."""
         return frozenset(student for (student,) in self._rows("select distinct student from decisions"))
 
-    def written(self, name: str) -> str | None:
-        """The digest of a file of the results folder as it was last written; None before that."""
-        rows = self._rows("select digest from files where name = ?", name)
+    def note(self, name: str) -> str | None:
+        """What was noted about these results under a name; None where nothing was."""
+        rows = self._rows("select value from notes where name = ?", name)
         return rows[0][0] if rows else None
 
-    def note_written(self, name: str, digest: str) -> None:
-        """Remember what a file of the results folder held when it was written."""
-        self._change("insert or replace into files values (?, ?)", (name, digest))
+    def set_note(self, name: str, value: str) -> None:
+        """Note something about these results as a whole, in place of what stood there."""
+        self._change("insert or replace into notes values (?, ?)", (name, value))
+
+    def unwritten(self) -> tuple[str, ...]:
+        """The students whose pages show an earlier grade, since nothing has written them again."""
+        rows = self._rows("select student from unwritten join batch using (student) order by position")
+        return tuple(student for (student,) in rows)
+
+    def page_written(self, student: str) -> None:
+        """Say that the student's page shows the grade as it is."""
+        self._change("delete from unwritten where student = ?", (_named(student),))
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock, _told(self._path):
@@ -332,6 +350,23 @@ def alone(folder: Path) -> Iterator[None]:
                 hint="wait until it is done, or choose another folder with -o",
             ) from None
         yield
+
+
+def _add_grade(database: sqlite3.Connection, key: str, grade: Grade) -> bool:
+    """Add the grade unless the last one of these facts under this rubric is the same; whether it was added."""
+    kept = to_json(grade).decode()
+    values = (_named(grade.submission.student), key, grade.rubric.digest)
+    known = database.execute(
+        "select grade from grades where student = ? and key = ? and rubric = ? order by number desc limit 1", values
+    ).fetchone()
+    if known == (kept,):
+        return False
+    database.execute(
+        "insert into grades (student, key, rubric, grade, points, pending, out_of, needs_review)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*values, kept, grade.points, grade.pending, grade.out_of, grade.needs_review),
+    )
+    return True
 
 
 def _named(student: str) -> str:

@@ -24,7 +24,7 @@ LAYERS: tuple[set[str], ...] = (
     {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity"},
     {"store", "feedback", "export", "doctor"},
     {"pipeline"},
-    {"batch"},
+    {"batch", "regrade"},
     {"cli"},
 )
 SAME_LAYER = {

@@ -24,6 +24,7 @@ _COMMANDS = {
     "summary": "Print a graded class and write its overview page again.",
     "override": "Decide points as a person.",
     "history": "Say what was decided about a student, and on what.",
+    "regrade": "Judge a class again, after the table of changes.",
     "rubric": "Show or validate a rubric.",
     "doctor": "Say what works on this machine, what is missing, and how to mend it.",
 }

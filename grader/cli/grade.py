@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from grader import batch, feedback, intake
 from grader.cli import options, results, settings
 from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
-from grader.cli.overview import note_edits, tell
+from grader.cli.overview import faulty, note_edits, tell
 from grader.cli.terminal import Progress, log, out, say, why
-from grader.model import GraderError, Language, Submission, Verdict
+from grader.model import GraderError, Language, Submission
 
 if TYPE_CHECKING:
     from grader.batch import Graded
@@ -82,6 +82,7 @@ def command(
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
         jobs = min(jobs, len(submissions))
+        settings.note(store, rubric=rubric, language=language)
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         try:
             with Progress(len(submissions)) as progress:
@@ -133,6 +134,8 @@ class _Pages:
         except Exception:  # the border of one page: whatever is odd about these facts, the others get theirs
             self._progress.note(traceback.format_exc())
             self.failed.append(student)
+        else:
+            self._store.page_written(student)
         self._progress.done(student, _line(event, self._language))
 
 
@@ -171,11 +174,7 @@ def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> t
 
 
 def _verdict(grades: tuple[Grade, ...], pages: _Pages, language: Language) -> int:
-    faults = [
-        grade.submission.student
-        for grade in grades
-        if any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored)
-    ]
+    faults = faulty(grades)
     for told, students in (("faults", faults), ("pages", pages.failed)):
         if students:
             log(say(told, language, students=", ".join(map(feedback.safe, students))))

@@ -32,10 +32,11 @@ Example:
 @click.argument("folder", metavar="RESULTS", type=click.Path(path_type=Path))
 @click.argument("student")
 @click.option("--format", "format", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@options.lang
-def command(folder: Path, student: str, format: str, language: Language) -> int:
+@options.lang_of_results
+def command(folder: Path, student: str, format: str, chosen: Language | None) -> int:
     """List every grade that a STUDENT has had, every decision of a person, and what holds now."""
     with stops(USAGE), results.reading(folder) as store:
+        language = results.language_of(store, chosen)
         automatic, _ = results.student_of(store, student)
         final = results.final(store, automatic)
         if format == "json":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from grader import decisions, feedback
 from grader.cli import options, results, tables
@@ -49,7 +50,7 @@ It may be the grades.csv of RESULTS with changed points as well: what differs is
 @click.option("--by", default=lambda: _user(), show_default="your user name", help="Who decides.")
 @click.option("--from", "file", metavar="FILE.csv", type=options.FILE, help="Take many decisions from a table.")
 @click.option("--withdraw", is_flag=True, help="Take the decision back: the grader's own result counts again.")
-@options.lang
+@options.lang_of_results
 def command(
     folder: Path,
     student: str | None,
@@ -60,7 +61,7 @@ def command(
     by: str,
     file: Path | None,
     withdraw: bool,
-    language: Language,
+    chosen: Language | None,
 ) -> int:
     """Decide the POINTS of one CRITERION of a STUDENT, or of many by a table.
 
@@ -70,21 +71,22 @@ def command(
     _refuse_mixed(student, criterion, points, why, file=file, withdraw=withdraw)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with stops(USAGE), results.changing(folder) as store:
+        language = results.language_of(store, chosen)
         if file is not None:
             wishes = tables.wishes(tables.read(file), store, why=why)
         else:
             wishes = (tables.wish(str(student), str(criterion), "" if withdraw else str(points), why, note),)
-        made = [_decision(wish, store, by=by, at=now) for wish in wishes]
-        if not made:
-            out(say("override.none", language))
-            return 0
+        asked = [_decision(wish, store, by=by, at=now) for wish in wishes]
+        made = [decision for decision in asked if not _stands(decision, store)]
         before = {decision.student: _final(store, decision.student) for decision in made}
         store.decide(made)
         if file is not None and file.resolve() == (folder / results.TABLE).resolve():
             results.take_table(folder, store)
         _tell(made, before, store, language)
-        _write(folder, store, tuple(before), language)
-    out(say("override.done", language, count=len(made)))
+        results.write_pages(folder, store, language=language)
+        note_edits(folder, store, language)
+        results.write_class(folder, store, language=language)
+    out(say("override.done" if made else "override.none", language, count=len(made)))
     return 0
 
 
@@ -130,6 +132,12 @@ def _decision(wish: Wish, store: Store, *, by: str, at: str) -> Decision:
     )
 
 
+def _stands(decision: Decision, store: Store) -> bool:
+    """Whether the same is decided already, as where a command that was broken off is given again."""
+    holds = decisions.standing(store.decisions(decision.student)).get(decision.criterion)
+    return holds is not None and replace(holds, by="", at="") == replace(decision, by="", at="")
+
+
 def _placed(wish: Wish) -> tables.Placed:
     return tables.Placed(wish.place)
 
@@ -159,11 +167,3 @@ def _tell(made: Sequence[Decision], before: dict[str, Grade], store: Store, lang
 
 def _points(scored: Scored) -> str:
     return "?" if scored.pending else feedback.number(scored.points)
-
-
-def _write(folder: Path, store: Store, students: Sequence[str], language: Language) -> None:
-    for student in students:
-        grade, evidence = results.student_of(store, student)
-        results.write_feedback(folder, results.final(store, grade), evidence, language=language)
-    note_edits(folder, store, language)
-    results.write_class(folder, store, language=language)

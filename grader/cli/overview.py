@@ -34,6 +34,15 @@ def tell(grades: Sequence[Grade], folder: Path, language: Language, *, left: int
     out(say("open", language, path=str(folder / OVERVIEW)))
 
 
+def faulty(grades: Sequence[Grade]) -> list[str]:
+    """The students on whose work the grader itself broke."""
+    return [
+        grade.submission.student
+        for grade in grades
+        if any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored)
+    ]
+
+
 def note_edits(folder: Path, database: Store, language: Language) -> None:
     """Say, before the table is written again, where somebody's edits of it are kept and how they are taken."""
     if edited(folder, database):

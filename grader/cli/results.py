@@ -171,6 +171,20 @@ def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: 
     return page
 
 
+def write_pages(folder: Path, database: store.Store, *, language: Language) -> None:
+    """Write the pages of everyone whose grade has changed since theirs was written."""
+    for student in database.unwritten():
+        found = database.of_student(student)
+        if found is not None:
+            write_feedback(folder, final(database, found[0]), found[1], language=language)
+        database.page_written(student)
+
+
+def language_of(database: store.Store, chosen: Language | None) -> Language:
+    """The language that was chosen, else the one in which these results were written."""
+    return chosen or ("zh-TW" if database.note("language") == "zh-TW" else "en")
+
+
 def write_class(folder: Path, database: store.Store, *, language: Language) -> tuple[Grade, ...]:
     """Write what concerns the whole class: every grade as JSON, the table, the overview page.
 
@@ -199,13 +213,13 @@ def write_overview(folder: Path, grades: Sequence[Grade], *, language: Language)
 
 def edited(folder: Path, database: store.Store) -> bool:
     """Whether somebody has changed the table since it was written."""
-    written = database.written(TABLE)
+    written = database.note(TABLE)
     return written is not None and (folder / TABLE).is_file() and _digest(folder / TABLE) != written
 
 
 def take_table(folder: Path, database: store.Store) -> None:
     """Note that what somebody changed in the table has become decisions, so that it may be written over."""
-    database.note_written(TABLE, _digest(folder / TABLE))
+    database.set_note(TABLE, _digest(folder / TABLE))
 
 
 def _digest(path: Path) -> str:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from importlib.resources.abc import Traversable
 
-    from grader.model import Submission
+    from grader.model import Language, Submission
     from grader.rubric import Rubric
+    from grader.store import Store
 
 
 def read_rubric(
@@ -54,6 +55,12 @@ def read_rubric(
     if kernel is not None:
         gather = replace(gather, kernel=str(kernel.absolute()))  # not resolved: a link is what makes an environment
     return replace(rubric, gather=gather)
+
+
+def note(store: Store, *, rubric: str, language: Language) -> None:
+    """Note with the results by which rubric and in which language they are, so that later commands go on with both."""
+    store.set_note("language", language)
+    store.set_note("rubric", str(Path(rubric).absolute()) if Path(rubric).exists() else rubric)
 
 
 def rubric_text(name: str) -> str:

@@ -25,8 +25,8 @@ Example:
 
 @click.command("summary", short_help="Print a graded class and write its overview page again.", epilog=_HELP)
 @click.argument("folder", metavar="RESULTS", type=click.Path(path_type=Path))
-@options.lang
-def command(folder: Path, language: Language) -> int:
+@options.lang_of_results
+def command(folder: Path, chosen: Language | None) -> int:
     """Print the class in RESULTS as a table, and write its overview page again; nothing is graded.
 
     While a batch runs it shows how far that is; where nothing may be written, the table is printed all the same.
@@ -34,11 +34,14 @@ def command(folder: Path, language: Language) -> int:
     results.existing(folder)
     try:
         with results.opened(folder) as store:
+            language = results.language_of(store, chosen)
+            results.write_pages(folder, store, language=language)
             note_edits(folder, store, language)
             grades = results.write_class(folder, store, language=language)
             left = len(store.pending())
     except GraderError as error:  # a grader is at work here, or nothing may be written
         with results.reading(folder) as store:
+            language = results.language_of(store, chosen)
             grades = tuple(grade for grade, _ in results.finals(store))
             left = len(store.pending())
         log(say("read-only", language, why=error.message))
