@@ -74,11 +74,24 @@ class Where(Record, frozen=True, kw_only=True):
 Part = Literal["notebook", "report"]
 
 
+class Person(Record, frozen=True, kw_only=True):
+    """How a learning management system and a roster know a student.
+
+    `ids` are by kind: `number` (the school's), `login`, `canvas` (user), `moodle` (participant), `gradescope`.
+    """
+
+    name: str = ""
+    mail: str = ""
+    group: str = ""
+    ids: dict[str, str] = {}
+
+
 class Submission(Record, frozen=True, kw_only=True):
     """One student's hand-in: which file is the notebook and which the report.
 
     `notebook` and `report` are paths relative to `root`, None where nothing was handed in.
     `asked` lists the parts that are judged: `grader check FILE` asks for one only.
+    `origin` is what the learning management system called it, and what it wants feedback to be called by.
     """
 
     student: str
@@ -90,6 +103,8 @@ class Submission(Record, frozen=True, kw_only=True):
     received: str | None = None
     asked: tuple[Part, ...] = ("notebook", "report")
     problems: tuple[Message, ...] = ()
+    person: Person = Person()
+    origin: str = ""
 
 
 class Limits(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ JAILED = {
 
 # Lower layers first; a room may import rooms of lower layers and, within a layer, those named for it.
 LAYERS: tuple[set[str], ...] = (
-    {"model"},
+    {"model", "encodings"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity"},
     {"store", "feedback", "export", "doctor"},

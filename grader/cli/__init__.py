@@ -25,6 +25,7 @@ _COMMANDS = {
     "override": "Decide points as a person.",
     "history": "Say what was decided about a student, and on what.",
     "regrade": "Judge a class again, after the table of changes.",
+    "export": "Write grades as another system takes them.",
     "rubric": "Show or validate a rubric.",
     "doctor": "Say what works on this machine, what is missing, and how to mend it.",
 }

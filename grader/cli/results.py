@@ -233,6 +233,14 @@ def write(path: Path, text: str, *, encoding: str = "utf-8") -> None:
         draft.write_bytes(text.encode(encoding, "backslashreplace"))
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in a folder that is made where there is none."""
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as draft:
+        draft.write_bytes(data)
+
+
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Give a draft beside the file, which takes the file's place when it is done."""
