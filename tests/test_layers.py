@@ -19,7 +19,7 @@ JAILED = {
 
 # Lower layers first; a room may import rooms of lower layers and, within a layer, those named for it.
 LAYERS: tuple[set[str], ...] = (
-    {"model", "encodings"},
+    {"model", "encodings", "tables"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity"},
     {"store", "feedback", "export", "doctor"},
@@ -28,6 +28,8 @@ LAYERS: tuple[set[str], ...] = (
     {"cli"},
 )
 SAME_LAYER = {
+    "encodings": {"model"},
+    "tables": {"model", "encodings"},
     "kernel": {"notebook", "sandbox", "trace"},
     "report": {"sandbox"},
     "checks": {"experiments", "coverage", "verify"},

@@ -11,7 +11,7 @@ import click
 from msgspec.structs import replace
 
 from grader import decisions, feedback
-from grader.cli import options, results, tables
+from grader.cli import options, results, wishes
 from grader.cli.errors import USAGE, Stop, stops
 from grader.cli.overview import note_edits
 from grader.cli.terminal import out, say
@@ -20,7 +20,7 @@ from grader.model import Decision, GraderError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grader.cli.tables import Wish
+    from grader.cli.wishes import Wish
     from grader.model import Grade, Language, Scored
     from grader.store import Store
 
@@ -73,11 +73,11 @@ def command(
     with stops(USAGE), results.changing(folder) as store:
         language = results.language_of(store, chosen)
         if file is not None:
-            wishes = tables.wishes(tables.read(file), store, why=why)
+            asked = wishes.asked(wishes.read(file), store, why=why)
         else:
-            wishes = (tables.wish(str(student), str(criterion), "" if withdraw else str(points), why, note),)
-        asked = [_decision(wish, store, by=by, at=now) for wish in wishes]
-        made = [decision for decision in asked if not _stands(decision, store)]
+            asked = (wishes.wish(str(student), str(criterion), "" if withdraw else str(points), why, note),)
+        found = [_decision(wish, store, by=by, at=now) for wish in asked]
+        made = [decision for decision in found if not _stands(decision, store)]
         before = {decision.student: _final(store, decision.student) for decision in made}
         store.decide(made)
         if file is not None and file.resolve() == (folder / results.TABLE).resolve():
@@ -138,8 +138,8 @@ def _stands(decision: Decision, store: Store) -> bool:
     return holds is not None and replace(holds, by="", at="") == replace(decision, by="", at="")
 
 
-def _placed(wish: Wish) -> tables.Placed:
-    return tables.Placed(wish.place)
+def _placed(wish: Wish) -> wishes.Placed:
+    return wishes.Placed(wish.place)
 
 
 def _scored(grade: Grade, criterion: str) -> Scored:

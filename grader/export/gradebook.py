@@ -7,11 +7,11 @@ only then the name. Nothing is guessed: a row that two students answer to, or a 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from grader.model import GraderError, Record
+from grader.tables import folded, name_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ def _put(sheet: Sheet, layout: Layout, row: int | None, points: str, comment: st
         return "blank"
     if row is None:
         return "unknown"
-    if _folded(sheet.cell(row, layout.locked)) in ("no", "否"):
+    if folded(sheet.cell(row, layout.locked)) in ("no", "否"):
         return "locked"
     sheet.fill(row, layout.column, points)
     if comment and layout.comments is not None:
@@ -110,7 +110,7 @@ def _index(sheet: Sheet, layout: Layout) -> Mapping[tuple[str, str], frozenset[i
 def _written(kind: str, cells: Iterable[str]) -> Iterator[str]:
     """The keys that a row's cells spell; of an address both the whole and what stands before the `@`."""
     for cell in cells:
-        key = _name(cell) if kind == "name" else _folded(cell)
+        key = name_key(cell) if kind == "name" else folded(cell)
         if kind == "moodle":
             digits = re.search(r"(\d+)$", key)
             key = digits[1] if digits else ""
@@ -125,35 +125,14 @@ def keys(submission: Submission) -> Iterator[tuple[str, str]]:
     person = submission.person
     for kind in ("canvas", "moodle"):
         if kind in person.ids:
-            yield kind, _folded(person.ids[kind])
+            yield kind, folded(person.ids[kind])
     known = [person.ids.get("number", ""), person.ids.get("login", ""), submission.student]
     for text in filter(None, known):
-        yield "id", _folded(text)
+        yield "id", folded(text)
     for text in filter(None, (person.mail, *known)):
-        yield "mail", _folded(text)
+        yield "mail", folded(text)
     for text in filter(None, (person.name, submission.student)):
-        yield "name", _name(text)
-
-
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _name(text: str) -> str:
-    """A name without what systems leave out or put in: `Wang, Xiao-Ming` and `wangxiaoming` are one."""
-    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).casefold()
-
-
-def column_of(header: Sequence[str], names: Iterable[str]) -> int | None:
-    """The first column that has one of these names, whatever its case."""
-    wanted = {_folded(name) for name in names}
-    return next((number for number, title in enumerate(header) if _folded(title) in wanted), None)
-
-
-def columns_of(header: Sequence[str], names: Iterable[str]) -> tuple[int, ...]:
-    """All columns that have one of these names."""
-    wanted = {_folded(name) for name in names}
-    return tuple(number for number, title in enumerate(header) if _folded(title) in wanted)
+        yield "name", name_key(text)
 
 
 def chosen(header: Sequence[str], among: Sequence[int], wanted: str | None, *, where: str) -> int:
@@ -165,8 +144,8 @@ def chosen(header: Sequence[str], among: Sequence[int], wanted: str | None, *, w
     if wanted is None:
         found = list(among)
     else:
-        exact = [number for number in among if _folded(header[number]) == _folded(wanted)]
-        found = exact or [number for number in among if _folded(wanted) in _folded(header[number])]
+        exact = [number for number in among if folded(header[number]) == folded(wanted)]
+        found = exact or [number for number in among if folded(wanted) in folded(header[number])]
     if len(found) == 1:
         return found[0]
     names = ", ".join(f"`{header[number]}`" for number in (found or among)[:8])

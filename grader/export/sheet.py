@@ -9,29 +9,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.encodings import text_of
-from grader.model import GraderError
+from grader.tables import decoded, delimiter_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_DELIMITERS = ",;\t"
 
 
 class Sheet:
     """The rows of a table; cells are read as values and kept as they are written."""
 
     def __init__(self, data: bytes, *, where: str = "") -> None:
-        try:
-            text, self._encoding = text_of(data)
-        except UnicodeDecodeError as error:
-            raise GraderError(
-                "this table is in no encoding that is known here",
-                where=where,
-                hint="export it again from the learning management system, or save it as UTF-8",
-            ) from error
-        head = text.partition("\n")[0]
-        self._delimiter = max(_DELIMITERS, key=head.count)
+        text, self._encoding = decoded(data, where=where)
+        self._delimiter = delimiter_of(text)
         records = list(_records(text, self._delimiter))
         self._rows = [cells for cells, _ in records]
         self._ends = [end for _, end in records]

@@ -5,25 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.export.gradebook import Layout, chosen, column_of, columns_of, number_of
+from grader.export.gradebook import Layout, chosen, number_of
 from grader.model import GraderError
+from grader.tables import COLUMNS, column_of, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from grader.export.sheet import Sheet
-
-# Headers as the systems write them in English, 正體中文 and 简体中文.
-_MOODLE = {
-    "identifier": ("Identifier", "識別碼", "识别码", "标识符", "编号"),
-    "grade": ("Grade", "成績", "分數", "成绩"),
-    "name": ("Full name", "全名", "姓名"),
-    "mail": ("Email address", "Email", "電子郵件信箱", "電子郵件位址", "電子郵件", "电子邮件地址", "电子邮件"),
-    "id": ("ID number", "Username", "學號", "學號 (ID)", "ID 號碼", "帳號", "使用者帳號", "用户名", "学号"),
-    "maximum": ("Maximum Grade", "Maximum grade", "最高分", "最高成績", "最大分數", "最高分数"),
-    "locked": ("Grade can be changed", "成績可以更改", "可以更改成績", "可更改成績"),
-    "comments": ("Feedback comments", "回饋評語", "意見回饋", "評語", "反馈评论"),
-}
 
 
 def canvas(sheet: Sheet, column: str | None, where: str) -> Layout:
@@ -55,23 +44,23 @@ def _is_possible(sheet: Sheet, row: int) -> bool:
 def moodle(sheet: Sheet, column: str | None, where: str) -> Layout:
     """The grading worksheet of a Moodle assignment; its rows are the participants, known by a localised identifier."""
     header = sheet.header
-    identifier = column_of(header, _MOODLE["identifier"])
+    identifier = column_of(header, COLUMNS["moodle"])
     if identifier is None:
         raise _foreign("a grading worksheet of Moodle (it needs its column Identifier)", where)
-    grades = columns_of(header, _MOODLE["grade"]) if column is None else range(len(header))
+    grades = columns_of(header, COLUMNS["grade"]) if column is None else range(len(header))
     points = chosen(header, tuple(grades), column, where=where)
-    maximum = column_of(header, _MOODLE["maximum"])
+    maximum = column_of(header, COLUMNS["maximum"])
     return Layout(
         keys={
             "moodle": (identifier,),
-            "id": columns_of(header, _MOODLE["id"]),
-            "mail": columns_of(header, _MOODLE["mail"]),
-            "name": columns_of(header, _MOODLE["name"]),
+            "id": columns_of(header, (*COLUMNS["number"], *COLUMNS["login"])),
+            "mail": columns_of(header, COLUMNS["mail"]),
+            "name": columns_of(header, COLUMNS["name"]),
         },
         column=points,
         out_of=number_of(sheet.cell(1, maximum)) if len(sheet) > 1 else None,
-        locked=column_of(header, _MOODLE["locked"]),
-        comments=column_of(header, _MOODLE["comments"]),
+        locked=column_of(header, COLUMNS["locked"]),
+        comments=column_of(header, COLUMNS["comments"]),
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from itertools import zip_longest
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from grader import tables
 from grader.cli import results
-from grader.cli.settings import read_text
 from grader.model import GraderError, Record
 
 if TYPE_CHECKING:
@@ -60,32 +59,26 @@ def unmarked(text: str) -> str:
 
 
 def read(path: Path) -> tuple[tuple[str, Row], ...]:
-    """The rows of a CSV file with their places; the delimiter is found out, and a mark of UTF-8 is no letter.
+    """The rows of a CSV file by the titles of its columns, with their places.
 
     Raises:
         GraderError: where it is no table, or lacks its columns.
     """
-    text = read_text(path).removeprefix("\ufeff")
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, restval="")
-    try:
-        rows = [(f"{path}: line {reader.line_num}", row) for row in reader]
-    except csv.Error as error:
-        raise GraderError(f"this is no table: {error}", where=f"{path}: line {reader.line_num}") from error
-    for place, row in rows:
-        if None in row:
-            raise GraderError("this line has more cells than the first one", where=place)
-    if not rows or "student" not in rows[0][1]:
+    found = tables.rows(path.read_bytes(), where=str(path))
+    header = found[0][1] if found else ()
+    if len(found) < 2 or "student" not in header:
         raise GraderError(
-            "this table needs a first line with the column `student`",
+            "this table needs a first line with the column `student`, and a line for each decision",
             where=str(path),
             hint="columns: student, criterion, points, comment, note; or a grades.csv of these results",
         )
-    return tuple((place, {key: value or "" for key, value in row.items()}) for place, row in rows)
+    for place, row in found[1:]:
+        if len(row) > len(header):
+            raise GraderError("this line has more cells than the first one", where=place)
+    return tuple((place, dict(zip_longest(header, row, fillvalue=""))) for place, row in found[1:])
 
 
-def wishes(rows: Sequence[tuple[str, Row]], store: Store, *, why: str = "") -> tuple[Wish, ...]:
+def asked(rows: Sequence[tuple[str, Row]], store: Store, *, why: str = "") -> tuple[Wish, ...]:
     """What a table asks for: each of its lines, or what differs in a table of the class; `why` where no comment is."""
     if "criterion" in rows[0][1]:
         return tuple(_line(place, row, why) for place, row in rows)
