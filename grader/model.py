@@ -7,6 +7,7 @@ Cells are counted from 1 over the whole notebook, as a person counts them.
 from __future__ import annotations
 
 import math
+import threading
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -86,12 +87,25 @@ class Person(Record, frozen=True, kw_only=True):
     ids: dict[str, str] = {}
 
 
+class Lateness(Record, frozen=True, kw_only=True):
+    """How late work came: after the deadline and its grace, where that is known, and how it is known.
+
+    `system` is the time that the system noted, `mark` its own mark without a time, `file` only the file's own time,
+    which a student can set and an archive can lose.
+    """
+
+    late: bool
+    seconds: float | None = None
+    known_by: Literal["system", "mark", "file"] = "file"
+
+
 class Submission(Record, frozen=True, kw_only=True):
     """One student's hand-in: which file is the notebook and which the report.
 
     `notebook` and `report` are paths relative to `root`, None where nothing was handed in.
     `asked` lists the parts that are judged: `grader check FILE` asks for one only.
     `origin` is what the learning management system called it, and what it wants feedback to be called by.
+    `lateness` is None where no deadline is known.
     """
 
     student: str
@@ -105,6 +119,7 @@ class Submission(Record, frozen=True, kw_only=True):
     problems: tuple[Message, ...] = ()
     person: Person = Person()
     origin: str = ""
+    lateness: Lateness | None = None
 
 
 class Limits(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -606,6 +621,22 @@ def to_json(value: Any) -> bytes:
 def from_json(data: bytes | str, kind: type[R]) -> R:
     """Decode a record; a wrong field raises `GraderError` that says where it is."""
     try:
-        return msgspec.json.decode(data, type=kind, strict=False)
+        return _decoder(kind).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is a DecodeError
         raise GraderError(f"cannot read {kind.__name__}: {error}") from error
+
+
+_decoder_of = msgspec.json.Decoder
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_making = threading.Lock()
+
+
+def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
+    """The decoder of a kind of record, made once and by one thread.
+
+    msgspec looks at the fields of a record when it meets it first; two threads that do so at once end the process.
+    """
+    with _making:
+        if kind not in _decoders:
+            _decoders[kind] = _decoder_of(kind, strict=False)
+        return _decoders[kind]

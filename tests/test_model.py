@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import pickle
+import threading
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader import model
 from grader.model import (
     Curve,
     Evidence,
@@ -91,3 +94,28 @@ def test_verdicts_are_the_six_words_of_the_contract() -> None:
 
 def test_a_message_reads_as_a_call() -> None:
     assert message("pages", found=4, limit=3) == Message(id="pages", parameters={"found": 4, "limit": 3})
+
+
+def test_threads_that_read_a_kind_of_record_first_make_its_decoder_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that have msgspec look at a record's fields at once end the process with a segmentation fault."""
+    made: list[type] = []
+    gate = threading.Barrier(8)
+
+    def decoder(kind: type, *, strict: bool) -> msgspec.json.Decoder[Evidence]:
+        made.append(kind)
+        threading.Event().wait(0.01)  # long enough for the others to come as well
+        return msgspec.json.Decoder(Evidence, strict=strict)
+
+    def read() -> None:
+        gate.wait()
+        from_json(b'{"submission": {"student": "b1", "root": "/"}}', Evidence)
+
+    monkeypatch.setattr(model, "_decoders", {})
+    monkeypatch.setattr(model, "_decoder_of", decoder)
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert made == [Evidence]
