@@ -52,6 +52,8 @@ JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric",
 ONLY = {  # a library, and the rooms that alone may import it
     "click": {"cli"},
     "sqlite3": {"store"},
+    "yaml": {"intake"},
+    "zipfile": {"intake", "cli"},
     "nbclient": {"kernel"},
     "jupyter_client": {"kernel"},
     "zmq": {"kernel"},

@@ -20,7 +20,8 @@ from grader.cli.errors import INTERRUPTED, UNDECIDED, USAGE, Stop, silence, stop
 
 _COMMANDS = {
     "check": "Grade one submission and say what to do next.",
-    "grade": "Grade a folder of submissions, one folder per student.",
+    "inspect": "Say which file is whose, before anything runs.",
+    "grade": "Grade a class: a folder, or the ZIP of an LMS.",
     "summary": "Print a graded class and write its overview page again.",
     "override": "Decide points as a person.",
     "history": "Say what was decided about a student, and on what.",

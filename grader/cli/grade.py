@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec.structs import replace
 
 from grader import batch, feedback, intake
-from grader.cli import options, results, settings
+from grader.cli import collecting, options, results, settings
 from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
 from grader.cli.overview import faulty, note_edits, tell
 from grader.cli.terminal import Progress, log, out, say, why
-from grader.model import GraderError, Language, Submission
+from grader.intake import collection
+from grader.intake.roster import student_of
+from grader.model import GraderError, Language, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from grader.batch import Graded
-    from grader.model import Grade
+    from grader.intake.collection import Collected, Wishes
+    from grader.model import Grade, Person
     from grader.store import Store
 
 
@@ -34,6 +39,7 @@ RESULTS holds:
 Example:
   grader grade submissions -o results
   grader grade submissions -o results --rubric our-rubric.toml --jobs 8 --lang zh-TW
+  grader grade HW3.zip -o results --roster gradebook.csv --deadline 2026-10-08T23:59
 
 \b
 Exit codes:
@@ -43,8 +49,8 @@ Exit codes:
 """
 
 
-@click.command("grade", short_help="Grade a folder of submissions, one folder per student.", epilog=_HELP)
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.command("grade", short_help="Grade a class: a folder, or the ZIP of an LMS.", epilog=_HELP)
+@click.argument("folder", metavar="FOLDER|ZIP", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", "folder_of_results", metavar="RESULTS", type=click.Path(path_type=Path), default="results",
     show_default=True, help="The folder for results; given again, the work goes on where it stopped.",
@@ -56,6 +62,7 @@ Exit codes:
     help="How many submissions at the same time.",
 )  # fmt: skip
 @options.rubric
+@collecting.collecting
 @options.gathering
 @options.require_isolation("landlock")
 def command(
@@ -68,19 +75,26 @@ def command(
     base: Path | None,
     kernel_python: Path | None,
     require_isolation: str,
-    **limits: float | None,
+    **rest: Any,
 ) -> int:
-    """Grade every submission in FOLDER, where each student has a folder, and write RESULTS.
+    """Grade every submission in FOLDER, or in the ZIP that a learning management system made, and write RESULTS.
 
     Stopped at any moment, the same command goes on where it stopped; another rubric runs no notebook again.
     """
+    given = {name: rest.pop(name) for name in collecting.NAMES}
+    collecting.refuse_unknown_encoding(given["encoding"])
     with stops(USAGE):
         results.make_sure(folder_of_results)
-    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=limits)
+    chosen = settings.read_rubric(rubric, base=base, kernel=kernel_python, limits=rest)
+    wishes = collecting.wishes(given, handed_out=chosen.gather.base)
     with stops(USAGE):
-        submissions = _submissions(folder, folder_of_results, handed_out=chosen.gather.base)
+        found = None if folder.is_file() else _in_folder(folder, folder_of_results, wishes, given)
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
+        found = found or _in_archive(folder, folder_of_results, wishes)
+        submissions = found.submissions
+        collecting.tell(found, language)
+        store.set_note("missing", missing_note(found.missing))
         jobs = min(jobs, len(submissions))
         settings.note(store, rubric=rubric, language=language)
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
@@ -100,8 +114,13 @@ def command(
     if format == "jsonl":
         out((folder_of_results / "grades.jsonl").read_text(encoding="utf-8"), nl=False)
     else:
-        tell(grades, folder_of_results, language)
+        tell(grades, folder_of_results, language, missing=[student_of(person) for person in found.missing])
     return _verdict(grades, pages, language)
+
+
+def missing_note(missing: Sequence[Person]) -> str:
+    """Who of the roster handed in nothing, as a note beside the results."""
+    return to_json([student_of(person) for person in missing]).decode()
 
 
 def _processors() -> int:
@@ -149,28 +168,50 @@ def _line(event: Graded, language: Language) -> str:
     return f"{feedback.safe(grade.submission.student)}  {points}{known}{fault}"
 
 
-def _submissions(folder: Path, folder_of_results: Path, *, handed_out: str) -> tuple[Submission, ...]:
+def _in_archive(archive: Path, folder_of_results: Path, wishes: Wishes) -> Collected:
+    """Unpack an archive below the results, which nobody else writes meanwhile."""
+    with stops(USAGE):
+        return _some(
+            collection.collect(archive.resolve(), wishes, unpacked=folder_of_results.resolve() / collecting.ARCHIVE),
+            archive,
+        )
+
+
+def _in_folder(folder: Path, folder_of_results: Path, wishes: Wishes, given: Mapping[str, Any]) -> Collected:
+    """Find the hand-ins of a folder, and say what in it is nobody's."""
     results.refuse(folder)
-    found = intake.folder(folder.resolve(), handed_out=handed_out)
-    submissions, left_out = results.sort_out(found, results=folder_of_results)
+    found = collection.collect(folder.resolve(), wishes, unpacked=folder_of_results)
+    if found.layout == "folders" and collecting.is_plain(given):
+        found = replace(found, notes=())
+    submissions, left_out = results.sort_out(found.submissions, results=folder_of_results)
     for submission in left_out:
         if not folder_of_results.resolve().is_relative_to(submission.root):
             log(f"left out, since it holds results: {submission.root}")
+    if found.layout == "folders":
+        _tell_left_out(folder)
+    return _some(replace(found, submissions=submissions), folder)
+
+
+def _tell_left_out(folder: Path) -> None:
     strays = intake.strays(folder)
     if strays:
         log(f"left out, since each student needs a folder: {', '.join(map(feedback.safe, strays))}")
     passed_over = intake.passed_over(folder)
     if passed_over:
         log(f"left out, since these folders are links or hidden: {', '.join(map(feedback.safe, passed_over))}")
-    if not submissions:
+
+
+def _some(found: Collected, source: Path) -> Collected:
+    """The same, if it holds anything that can be graded."""
+    if not found.submissions:
         raise Stop(
             "there are no submissions in this folder",
-            where=str(folder),
+            where=str(source),
             hint=results.ONE_FOLDER_EACH,
             code=NOTHING,
         )
-    settings.refuse_names(submissions)
-    return submissions
+    settings.refuse_names(found.submissions)
+    return found
 
 
 def _verdict(grades: tuple[Grade, ...], pages: _Pages, language: Language) -> int:

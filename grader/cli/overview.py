@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grader import feedback
+from grader.cli.collecting import late_words, some
 from grader.cli.results import EDITED, OVERVIEW, edited
 from grader.cli.terminal import log, out, say, table
 from grader.model import Verdict
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 _TOLD = (Verdict.FAULT, Verdict.REVIEW, Verdict.FAIL, Verdict.PARTIAL)
 
 
-def tell(grades: Sequence[Grade], folder: Path, language: Language, *, left: int = 0) -> None:
-    """Print students, points and verdicts, how many are `left` without a grade, and which page to open."""
+def tell(
+    grades: Sequence[Grade], folder: Path, language: Language, *, left: int = 0, missing: Sequence[str] = ()
+) -> None:
+    """Print students, points and verdicts, who is missing or `left` without a grade, and which page to open."""
     head = [say(f"table.{column}", language) for column in ("student", "points", "pending", "verdicts")]
     lines = table([head, *(_row(grade, language) for grade in grades)], right=(1, 2))
     out(lines[0], bold=True)
@@ -29,6 +32,8 @@ def tell(grades: Sequence[Grade], folder: Path, language: Language, *, left: int
     out()
     review = sum(grade.needs_review for grade in grades)
     out(say("class", language, count=len(grades), review=review))
+    if missing:
+        out(say("handins.missing", language, count=len(missing), names=some(missing)))
     if left:
         out(say("left", language, count=left))
     out(say("open", language, path=str(folder / OVERVIEW)))
@@ -69,4 +74,7 @@ def _verdicts(grade: Grade, language: Language) -> str:
     ]
     if decided:
         told.append(say("told", language, what=say("decided", language), names=", ".join(decided)))
+    late = late_words(grade.submission.lateness, language)
+    if late:
+        told.append(late)
     return say("then", language).join(told) or say("verdict.pass", language)

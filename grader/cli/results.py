@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from grader import decisions, feedback, store
 from grader.export.csv import grades_csv
 from grader.export.json import grade_json
-from grader.model import GraderError, to_json
+from grader.model import GraderError, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,6 +180,11 @@ def write_pages(folder: Path, database: store.Store, *, language: Language) -> N
         database.page_written(student)
 
 
+def missing(database: store.Store) -> tuple[str, ...]:
+    """Who of the roster handed in nothing, where a roster was given."""
+    return tuple(from_json(database.note("missing") or "[]", tuple[str, ...]))
+
+
 def language_of(database: store.Store, chosen: Language | None) -> Language:
     """The language that was chosen, else the one in which these results were written."""
     return chosen or ("zh-TW" if database.note("language") == "zh-TW" else "en")
@@ -201,14 +206,14 @@ def write_class(folder: Path, database: store.Store, *, language: Language) -> t
             (folder / TABLE).replace(folder / EDITED)
     write(folder / TABLE, grades_csv(grades, links=links), encoding="utf-8-sig")
     take_table(folder, database)
-    write_overview(folder, grades, language=language)
+    write_overview(folder, grades, language=language, missing=missing(database))
     return tuple(grades)
 
 
-def write_overview(folder: Path, grades: Sequence[Grade], *, language: Language) -> None:
+def write_overview(folder: Path, grades: Sequence[Grade], *, language: Language, missing: Sequence[str] = ()) -> None:
     """Write the overview page."""
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
-    write(folder / OVERVIEW, feedback.summary(grades, language=language, links=links))
+    write(folder / OVERVIEW, feedback.summary(grades, language=language, links=links, missing=missing))
 
 
 def edited(folder: Path, database: store.Store) -> bool:

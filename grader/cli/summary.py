@@ -38,14 +38,14 @@ def command(folder: Path, chosen: Language | None) -> int:
             results.write_pages(folder, store, language=language)
             note_edits(folder, store, language)
             grades = results.write_class(folder, store, language=language)
-            left = len(store.pending())
+            left, missing = len(store.pending()), results.missing(store)
     except GraderError as error:  # a grader is at work here, or nothing may be written
         with results.reading(folder) as store:
             language = results.language_of(store, chosen)
             grades = tuple(grade for grade, _ in results.finals(store))
-            left = len(store.pending())
+            left, missing = len(store.pending()), results.missing(store)
         log(say("read-only", language, why=error.message))
         with contextlib.suppress(GraderError):
-            results.write_overview(folder, grades, language=language)
-    tell(grades, folder, language, left=left)
+            results.write_overview(folder, grades, language=language, missing=missing)
+    tell(grades, folder, language, left=left, missing=missing)
     return 0

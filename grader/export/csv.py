@@ -11,7 +11,7 @@ from grader.model import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from grader.model import Grade, Scored
+    from grader.model import Grade, Lateness, Scored
 
 _PENDING = (Verdict.REVIEW, Verdict.FAULT)
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
@@ -25,7 +25,7 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
     ids = _ids(grades)
     out = io.StringIO()
     writer = csv.writer(out)
-    head = ["student", "points", "pending", "out_of", "percent", "needs_review", "decided"]
+    head = ["student", "points", "pending", "out_of", "percent", "needs_review", "decided", "late"]
     writer.writerow([*head, *ids, "notebook", "report", "feedback"])
     for grade in grades:
         student = grade.submission.student
@@ -36,6 +36,7 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
                 *(f"{number:g}" for number in (grade.points, grade.pending, grade.out_of, percent(grade))),
                 "yes" if grade.needs_review else "no",
                 " ".join(scored.criterion.id for scored in grade.scored if scored.decided),
+                _late(grade.submission.lateness),
                 *(points.get(criterion, "") for criterion in ids),
                 *(harmless(name or "") for name in (grade.submission.notebook, grade.submission.report)),
                 harmless(links.get(student, "")),
@@ -47,6 +48,13 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
 def harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula; a mark before it shows that it is text."""
     return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def _late(lateness: Lateness | None) -> str:
+    """Blank where no deadline is known, else yes with the way in which it is known, or no."""
+    if lateness is None:
+        return ""
+    return f"yes ({lateness.known_by})" if lateness.late else "no"
 
 
 def percent(grade: Grade) -> float:

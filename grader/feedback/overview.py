@@ -51,8 +51,13 @@ class Waiting(Record, frozen=True, kw_only=True):
     reason: Message | None
 
 
-def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, str]) -> str:
-    """One self-contained HTML page; `links` maps a student to the path of the feedback, relative to this page."""
+def summary(
+    grades: Sequence[Grade], *, language: Language, links: Mapping[str, str], missing: Sequence[str] = ()
+) -> str:
+    """One self-contained HTML page; `links` maps a student to the path of the feedback, relative to this page.
+
+    `missing` are students of the roster who handed in nothing.
+    """
     decided, pending = _bins(grades)
     columns = _columns(grades, language)
     return fill(
@@ -71,6 +76,8 @@ def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, 
         columns=tuple(columns.values()),
         lines=tuple((grade, _cells(grade, tuple(columns))) for grade in grades),
         percent=_percent,
+        missing=tuple(missing),
+        late=tuple(grade for grade in grades if grade.submission.lateness and grade.submission.lateness.late),
         links={student: quote(link) for student, link in links.items()},  # quoted, so no `javascript:` can be one
     )
 
