@@ -119,7 +119,7 @@ def grade(
     def work(unit: Unit) -> Iterator[Started | Graded]:
         key, members = unit
         evidence = store.evidence(key)
-        known = evidence is not None and evidence.fault is None
+        known = _is_known(evidence)
         if evidence is None or not known or any(member.student in again for member in members):
             yield Started(student=members[0].student)
             found = gathered(key, members[0])
@@ -140,6 +140,18 @@ def grade(
     with contextlib.closing(map_local(work, units, jobs=jobs, stop=stop)) as events:
         for event in events:
             on_event(event)
+
+
+def unknown(
+    submissions: Iterable[Submission], *, rubric: Rubric, store: Store, isolation: Isolation
+) -> tuple[Submission, ...]:
+    """The submissions whose facts are not known yet, so that their notebooks will run."""
+    units = _units(submissions, rubric.gather, isolation, {})
+    return tuple(member for key, members in units if not _is_known(store.evidence(key)) for member in members)
+
+
+def _is_known(evidence: Evidence | None) -> bool:
+    return evidence is not None and evidence.fault is None
 
 
 def grade_one(

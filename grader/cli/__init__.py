@@ -23,6 +23,8 @@ _COMMANDS = {
     "inspect": "Say which file is whose, before anything runs.",
     "grade": "Grade a class: a folder, or the ZIP of an LMS.",
     "summary": "Print a graded class and write its overview page again.",
+    "show": "Print one student of a class.",
+    "find": "List who made the same mistake.",
     "override": "Decide points as a person.",
     "history": "Say what was decided about a student, and on what.",
     "regrade": "Judge a class again, after the table of changes.",

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from grader.batch import Graded
     from grader.intake.collection import Collected, Wishes
-    from grader.model import Grade, Person
+    from grader.model import Grade, Isolation, Person, Submission
+    from grader.rubric import Rubric
     from grader.store import Store
 
 
@@ -94,6 +95,7 @@ def command(
         found = found or _in_archive(folder, folder_of_results, wishes)
         submissions = found.submissions
         collecting.tell(found, language)
+        _tell_again(submissions, chosen, store, isolation, language)
         store.set_note("missing", missing_note(found.missing))
         jobs = min(jobs, len(submissions))
         settings.note(store, rubric=rubric, language=language)
@@ -109,6 +111,9 @@ def command(
             results.write_class(folder_of_results, store, language=language)
             log(say("interrupted", language, count=len(store.pending())))
             return INTERRUPTED
+        gone = results.put_aside(folder_of_results, store)
+        if gone:
+            log(say("gone", language, names=collecting.some(gone), folder=str(folder_of_results / results.REMOVED)))
         note_edits(folder_of_results, store, language)
         grades = results.write_class(folder_of_results, store, language=language)
     if format == "jsonl":
@@ -166,6 +171,20 @@ def _line(event: Graded, language: Language) -> str:
     known = say("log.known", language) if event.known else ""
     fault = say("log.fault", language, why=why(evidence.fault)) if evidence.fault else ""
     return f"{feedback.safe(grade.submission.student)}  {points}{known}{fault}"
+
+
+def _tell_again(
+    submissions: Sequence[Submission], rubric: Rubric, store: Store, isolation: Isolation, language: Language
+) -> None:
+    """Say how many notebooks run again although their files are the same, and how long that took last time."""
+    again, seconds = 0, 0.0
+    for submission in batch.unknown(submissions, rubric=rubric, store=store, isolation=isolation):
+        known = store.of_student(submission.student)
+        if known is not None and known[0].submission.digest == submission.digest and known[1].fault is None:
+            again += 1
+            seconds += known[1].seconds
+    if again:
+        log(say("again", language, count=again, seconds=round(seconds)))
 
 
 def _in_archive(archive: Path, folder_of_results: Path, wishes: Wishes) -> Collected:

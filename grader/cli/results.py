@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
+import itertools
 import os
 import re
 from pathlib import Path
@@ -24,6 +25,7 @@ DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
 TABLE = "grades.csv"
 EDITED = "grades.edited.csv"
+REMOVED = "removed"
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
 
@@ -169,6 +171,24 @@ def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: 
         page.parent.mkdir(parents=True, exist_ok=True)
     write(page, feedback.render(grade, evidence, language=language))
     return page
+
+
+def put_aside(folder: Path, database: store.Store) -> tuple[str, ...]:
+    """Move the pages of whoever is no longer in the batch out of the way, so that nobody sends them out."""
+    known = {feedback_page(student).split("/")[1] for student, _ in database.batch()}
+    pages = folder / "feedback"
+    gone = [path for path in sorted(pages.iterdir()) if path.name not in known] if pages.is_dir() else []
+    for path in gone:
+        with _writing(path):
+            (folder / REMOVED).mkdir(exist_ok=True)
+            path.replace(_unused(folder / REMOVED / path.name))
+    return tuple(path.name for path in gone)
+
+
+def _unused(path: Path) -> Path:
+    """The path, with a number where something is there already."""
+    paths = (path.with_name(f"{path.name} ({number})") for number in itertools.count(2))
+    return path if not path.exists() else next(other for other in paths if not other.exists())
 
 
 def write_pages(folder: Path, database: store.Store, *, language: Language) -> None:
