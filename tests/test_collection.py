@@ -15,8 +15,9 @@ import pytest
 from msgspec.structs import replace
 
 from grader.intake import mapping, roster
-from grader.intake.collection import Collected, Wishes, collect, own_name
+from grader.intake.collection import Collected, Wishes, collect
 from grader.intake.deadline import Deadline
+from grader.intake.names import own_name
 from grader.model import GraderError, Submission
 
 TAIPEI = ZoneInfo("Asia/Taipei")

@@ -15,6 +15,7 @@ JAILED = {
     "grader.kernel.program",
     "grader.report.parse",
     "grader.report.recognise",
+    "grader.intake.unpack",
 }
 
 # Lower layers first; a room may import rooms of lower layers and, within a layer, those named for it.
@@ -32,6 +33,7 @@ SAME_LAYER = {
     "tables": {"model", "encodings"},
     "kernel": {"notebook", "sandbox", "trace"},
     "report": {"sandbox"},
+    "intake": {"sandbox"},
     "checks": {"experiments", "coverage", "verify"},
     "rubric": {"checks", "coverage", "similarity"},
     "decisions": {"rubric"},

@@ -15,7 +15,7 @@ from grader.cli import collecting, options, results, settings
 from grader.cli.errors import INTERRUPTED, NOTHING, UNDECIDED, USAGE, Stop, stops
 from grader.cli.overview import faulty, note_edits, tell
 from grader.cli.terminal import Progress, log, out, say, why
-from grader.intake import collection
+from grader.intake import collection, nested
 from grader.intake.roster import student_of
 from grader.model import GraderError, Language, to_json
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from grader.batch import Graded
     from grader.intake.collection import Collected, Wishes
-    from grader.model import Grade, Isolation, Person, Submission
+    from grader.model import Grade, Isolation, Limits, Person, Submission
     from grader.rubric import Rubric
     from grader.store import Store
 
@@ -93,6 +93,7 @@ def command(
     isolation = settings.isolation_of(require_isolation)
     with results.opened(folder_of_results) as store, stops(UNDECIDED):
         found = found or _in_archive(folder, folder_of_results, wishes)
+        found = _opened(found, folder_of_results, isolation, chosen.gather.limits)
         submissions = found.submissions
         collecting.tell(found, language)
         _tell_again(submissions, chosen, store, isolation, language)
@@ -185,6 +186,16 @@ def _tell_again(
             seconds += known[1].seconds
     if again:
         log(say("again", language, count=again, seconds=round(seconds)))
+
+
+def _opened(found: Collected, folder_of_results: Path, isolation: Isolation, limits: Limits) -> Collected:
+    """The same with what is in archives that students handed in, each opened in a jail."""
+    unpacked = folder_of_results.resolve() / collecting.ARCHIVE
+    submissions = tuple(
+        nested.opened(submission, isolation=isolation, limits=limits, unpacked=unpacked)
+        for submission in found.submissions
+    )
+    return replace(found, submissions=submissions)
 
 
 def _in_archive(archive: Path, folder_of_results: Path, wishes: Wishes) -> Collected:

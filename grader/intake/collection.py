@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +14,7 @@ from grader.intake.archive import MAX_READ, Archive, is_archive
 from grader.intake.deadline import Deadline, counting, lateness
 from grader.intake.handin import Entry, HandIn, Reading
 from grader.intake.mapping import NONE, Line
+from grader.intake.names import own_name
 from grader.model import GraderError, Message, Part, Person, Record, Submission, message
 
 if TYPE_CHECKING:
@@ -200,20 +199,6 @@ def _clear(root: Path, *, keep: set[Path]) -> None:
                 path.rmdir()
         elif path not in keep:
             path.unlink()
-
-
-def own_name(name: str) -> str:
-    """A name of a file as we write it: without what systems forbid, and short; different for different names.
-
-    >>> own_name("報告.pdf"), own_name("a:b.pdf")
-    ('報告.pdf', 'a_b-86c9cf85.pdf')
-    """
-    safe = re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"/\\|?*]', "_", name).strip(" ")
-    if safe == name and len(name.encode()) < 200 and name.strip("."):
-        return name
-    stem, dot, end = safe.rpartition(".")
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{(stem or safe)[:40]}-{digest}{dot}{end[:20]}" if dot and stem else f"{safe[:40].strip('.')}-{digest}"
 
 
 def _known(hand_in: HandIn, submission: Submission, wishes: Wishes) -> Submission:
