@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from grader import decisions, pipeline, verify
-from grader.model import Grade, Record, Scored, from_json, to_json
+from grader.model import Decision, Evidence, Grade, Record, Scored, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from grader.rubric import Rubric
     from grader.store import Store
+
+WINDOW = 8
+"""How many students wait for each process."""
 
 
 class Sums(Record, frozen=True, kw_only=True):
@@ -55,16 +61,63 @@ class Change(Record, frozen=True, kw_only=True):
         return bool(self.verifier) and self.verifier != verify.VERSION
 
 
-def changes(store: Store, rubric: Rubric) -> Iterator[Change]:
-    """What this rubric makes of every student of the batch who has a grade, in the batch's order."""
-    keys = dict(store.batch())
-    for before, evidence in store.graded():
-        student = before.submission.student
-        made = store.decisions(student)
-        automatic = pipeline.judge(replace(evidence, submission=before.submission), rubric)
-        old, new = decisions.final(before, made), decisions.final(automatic, made)
-        change = changed(old, new)
-        yield replace(change, key=keys[student], verifier=evidence.verifier, automatic=to_json(automatic))
+class Kept(Record, frozen=True, kw_only=True):
+    """One student as the store has them: the grade and the facts as JSON, and what people decided."""
+
+    key: str
+    grade: str
+    evidence: str
+    decisions: tuple[Decision, ...]
+
+
+def changes(store: Store, rubric: Rubric, *, jobs: int = 1) -> Iterator[Change]:
+    """What this rubric makes of every student of the batch who has a grade, in the batch's order.
+
+    With several jobs, as many processes judge; each gets one student at a time, so that memory stays bounded.
+    """
+    if jobs == 1:
+        for kept in _kept(store):
+            yield _change(kept, rubric)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would share the open database
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(rubric,)) as pool:
+        waiting: deque[Future[Change]] = deque()
+        for kept in _kept(store):
+            waiting.append(pool.submit(_change, kept))
+            if len(waiting) >= WINDOW * jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _kept(store: Store) -> Iterator[Kept]:
+    decided = store.decided_students()
+    for (student, _), (key, grade, evidence) in zip(_graded(store), store.kept(), strict=True):
+        made = store.decisions(student) if student in decided else ()
+        yield Kept(key=key, grade=grade, evidence=evidence, decisions=made)
+
+
+def _graded(store: Store) -> list[tuple[str, str]]:
+    """Who of the batch has a grade, in its order."""
+    left = set(store.pending())
+    return [(student, key) for student, key in store.batch() if student not in left]
+
+
+_rubric: list[Rubric] = []
+"""The rubric of a process that judges; it is sent there once."""
+
+
+def _begin(rubric: Rubric) -> None:
+    _rubric[:] = [rubric]
+
+
+def _change(kept: Kept, rubric: Rubric | None = None) -> Change:
+    """Judge one student anew, and say what that changes."""
+    before, evidence = from_json(kept.grade, Grade), from_json(kept.evidence, Evidence)
+    evidence = replace(evidence, submission=before.submission)
+    automatic = pipeline.judge(evidence, rubric or _rubric[0])
+    change = changed(decisions.final(before, kept.decisions), decisions.final(automatic, kept.decisions))
+    return replace(change, key=kept.key, verifier=evidence.verifier, automatic=to_json(automatic))
 
 
 def changed(before: Grade, after: Grade) -> Change:

@@ -173,6 +173,14 @@ class Store:
         for (number,) in self._rows("select number from automatic order by position"):
             yield self._graded(number)
 
+    def kept(self) -> Iterator[tuple[str, str, str]]:
+        """The key of every grade of the batch, and the JSON of grade and facts as it is kept, in the batch's order."""
+        for number, key in self._rows("select number, key from automatic order by position"):
+            ((grade, evidence),) = self._rows(
+                "select grade, evidence from grades join facts using (key) where number = ?", number
+            )
+            yield key, grade, evidence
+
     def of_student(self, student: str) -> tuple[Grade, Evidence] | None:
         """The automatic grade of one student of the batch; None where there is none."""
         rows = self._rows("select number from automatic where student = ?", _named(student))

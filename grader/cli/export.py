@@ -121,7 +121,7 @@ def _refuse_mixed(
 
 
 def _class(store: Store, language: Language) -> Class:
-    grades = tuple(grade for grade, _ in results.finals(store))
+    grades = results.all_of(store)
     return Class(grades=grades, left=store.pending(), language=language)
 
 

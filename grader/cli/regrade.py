@@ -45,9 +45,7 @@ Exit codes:
 @click.option("--criterion", "criteria", multiple=True, help="With --rerun: who has not passed this criterion.")
 @click.option("--reason", default="", help="With --rerun: of whom this is said, such as timeout.")
 @click.option("--yes", is_flag=True, help="Write without asking.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="With --rerun: how many at once."
-)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="How many at the same time.")
 @options.lang_of_results
 @options.gathering
 @options.require_isolation("landlock")
@@ -78,7 +76,7 @@ def command(
         name = rubric or store.note("rubric") or options.DEFAULT
         by = settings.read_rubric(name, base=base, kernel=kernel_python, limits=limits)
         if not rerun:
-            return _judge(folder, store, by, name=name, yes=yes, language=language)
+            return _judge(folder, store, by, name=name, jobs=jobs, yes=yes, language=language)
         wanted = selection.Wanted(
             students=students, criteria=criteria, text=reason, verdicts=selection.NOT_PASSED if criteria else ()
         )
@@ -88,9 +86,9 @@ def command(
         return _gather(job, wanted, yes=yes)
 
 
-def _judge(folder: Path, store: Store, rubric: Rubric, *, name: str, yes: bool, language: Language) -> int:
+def _judge(folder: Path, store: Store, rubric: Rubric, *, name: str, jobs: int, yes: bool, language: Language) -> int:
     """Show what the rubric changes, and write it where that is wanted."""
-    found = tuple(regrade.changes(store, rubric))
+    found = tuple(regrade.changes(store, rubric, jobs=jobs))
     _tell(found, store, language)
     if not _confirmed(yes, language):
         return 0

@@ -11,10 +11,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from grader import decisions, feedback, store
 from grader.export.csv import grades_csv
-from grader.export.json import grade_json
-from grader.model import GraderError, from_json, to_json
+from grader.export.json import grade_line
+from grader.model import GraderError, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,6 +85,11 @@ def finals(database: store.Store) -> Iterator[tuple[Grade, Evidence]]:
     decided = database.decided_students()
     for grade, evidence in database.graded():
         yield (final(database, grade) if grade.submission.student in decided else grade), evidence
+
+
+def all_of(database: store.Store) -> tuple[Grade, ...]:
+    """Every final grade of the batch, without what only its own page shows."""
+    return tuple(_slim(grade) for grade, _ in finals(database))
 
 
 def student_of(database: store.Store, student: str) -> tuple[Grade, Evidence]:
@@ -218,8 +225,8 @@ def write_class(folder: Path, database: store.Store, *, language: Language) -> t
     grades = []
     with replaced(folder / "grades.jsonl") as path, path.open("wb") as file:
         for grade, evidence in finals(database):
-            file.write(to_json(grade_json(grade, evidence, language=language)) + b"\n")
-            grades.append(grade)
+            file.write(grade_line(grade, evidence, language=language))
+            grades.append(_slim(grade))
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
     if edited(folder, database):
         with _writing(folder / TABLE):
@@ -228,6 +235,11 @@ def write_class(folder: Path, database: store.Store, *, language: Language) -> t
     take_table(folder, database)
     write_overview(folder, grades, language=language, missing=missing(database))
     return tuple(grades)
+
+
+def _slim(grade: Grade) -> Grade:
+    """The grade without what only its own page shows, since a class is held whole in memory."""
+    return replace(grade, experiments=(), coverage=(), shared=())
 
 
 def write_overview(folder: Path, grades: Sequence[Grade], *, language: Language, missing: Sequence[str] = ()) -> None:

@@ -42,7 +42,7 @@ def command(folder: Path, chosen: Language | None) -> int:
     except GraderError as error:  # a grader is at work here, or nothing may be written
         with results.reading(folder) as store:
             language = results.language_of(store, chosen)
-            grades = tuple(grade for grade, _ in results.finals(store))
+            grades = results.all_of(store)
             left, missing = len(store.pending()), results.missing(store)
         log(say("read-only", language, why=error.message))
         with contextlib.suppress(GraderError):

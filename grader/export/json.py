@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from grader import feedback
 from grader.model import plain
@@ -33,7 +36,7 @@ def grade_json(grade: Grade, evidence: Evidence, *, language: Language) -> dict[
     submission, isolation = grade.submission, evidence.isolation
     value = {
         "schema": SCHEMA,
-        "grader": version("descent-grader"),
+        "grader": _version(),
         "submission": {
             "student": submission.student,
             "notebook": submission.notebook,
@@ -63,6 +66,17 @@ def grade_json(grade: Grade, evidence: Evidence, *, language: Language) -> dict[
     }
     plain_value: dict[str, Any] = plain(value)
     return plain_value
+
+
+def grade_line(grade: Grade, evidence: Evidence, *, language: Language) -> bytes:
+    """The same as one line of JSON."""
+    return msgspec.json.encode(grade_json(grade, evidence, language=language)) + b"\n"
+
+
+@cache
+def _version() -> str:
+    """The version of the grader; asked for once, since a class has thousands of lines."""
+    return version("descent-grader")
 
 
 def _finding(scored: Scored, language: Language) -> dict[str, Any]:
