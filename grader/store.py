@@ -29,14 +29,8 @@ SCHEMA = 2
 LOCK = ".lock"
 APPLICATION = 0x44657363  # "Desc", in the header of every file of ours
 
-_TABLES_1 = f"""
+_BATCH = f"""
 pragma application_id = {APPLICATION};
-create table facts (
-    key text primary key,
-    evidence text not null,
-    fault integer not null,
-    kept text not null default current_timestamp
-) without rowid;
 create table batch (
     position integer primary key,
     student text not null unique,
@@ -44,7 +38,14 @@ create table batch (
     rubric text not null
 );
 """
+# Facts are large: a table without row numbers would keep them in its index, and every look-up would read through some.
 _TABLES_2 = """
+create table facts (
+    key text primary key,
+    evidence text not null,
+    fault integer not null,
+    kept text not null default current_timestamp
+);
 create table grades (
     number integer primary key,
     student text not null,
@@ -80,7 +81,7 @@ create view automatic as
         where newer.student = batch.student and newer.key = batch.key and newer.rubric = batch.rubric
     );
 """
-_ASIDE = "alter table grades rename to grades_1;"
+_ASIDE = "alter table grades rename to grades_1; alter table facts rename to facts_1;"
 _BACK = """
 insert into grades (student, key, rubric, grade, points, pending, out_of, needs_review, kept)
     select student, key, rubric, grade,
@@ -88,6 +89,8 @@ insert into grades (student, key, rubric, grade, points, pending, out_of, needs_
         json_extract(grade, '$.out_of'), json_extract(grade, '$.needs_review'), kept
     from grades_1 order by kept, student;
 drop table grades_1;
+insert into facts select key, evidence, fault, kept from facts_1;
+drop table facts_1;
 """
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
@@ -172,6 +175,12 @@ class Store:
         """Every automatic grade of the batch with the facts that it rests on, in the batch's order."""
         for (number,) in self._rows("select number from automatic order by position"):
             yield self._graded(number)
+
+    def grades(self) -> Iterator[Grade]:
+        """Every automatic grade of the batch without its facts, in the batch's order."""
+        for (number,) in self._rows("select number from automatic order by position"):
+            ((grade,),) = self._rows("select grade from grades where number = ?", number)
+            yield from_json(grade, Grade)
 
     def kept(self) -> Iterator[tuple[str, str, str]]:
         """The key of every grade of the batch, and the JSON of grade and facts as it is kept, in the batch's order."""
@@ -388,7 +397,7 @@ def _create(path: Path) -> None:
     draft.unlink(missing_ok=True)
     try:
         with _told(path), contextlib.closing(sqlite3.connect(draft)) as database:
-            database.executescript(f"{_TABLES_1}{_TABLES_2}pragma user_version = {SCHEMA};")
+            database.executescript(f"{_BATCH}{_TABLES_2}pragma user_version = {SCHEMA};")
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

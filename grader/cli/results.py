@@ -58,7 +58,27 @@ def opened(folder: Path) -> Iterator[store.Store]:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(store.alone(folder))
             database = held.enter_context(store.open_store(folder / DATABASE))
+            _clear_drafts(folder)
         yield database
+
+
+def _clear_drafts(folder: Path) -> None:
+    """Remove half-written files of graders that were killed; those of one that still writes stay."""
+    for path in (*folder.glob(".*.*"), *folder.glob("feedback/*/.*.*")):
+        draft = re.fullmatch(r"\..+\.(\d+)", path.name)
+        if draft and not _runs(int(draft[1])):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process; one of somebody else's is one, too."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 @contextlib.contextmanager
@@ -89,7 +109,10 @@ def finals(database: store.Store) -> Iterator[tuple[Grade, Evidence]]:
 
 def all_of(database: store.Store) -> tuple[Grade, ...]:
     """Every final grade of the batch, without what only its own page shows."""
-    return tuple(_slim(grade) for grade, _ in finals(database))
+    decided = database.decided_students()
+    return tuple(
+        _slim(final(database, grade) if grade.submission.student in decided else grade) for grade in database.grades()
+    )
 
 
 def student_of(database: store.Store, student: str) -> tuple[Grade, Evidence]:
