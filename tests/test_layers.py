@@ -22,7 +22,7 @@ JAILED = {
 LAYERS: tuple[set[str], ...] = (
     {"model", "encodings", "tables"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
-    {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity"},
+    {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity", "alike"},
     {"store", "feedback", "export", "doctor"},
     {"pipeline"},
     {"batch", "regrade"},
@@ -37,6 +37,7 @@ SAME_LAYER = {
     "checks": {"experiments", "coverage", "verify"},
     "rubric": {"checks", "coverage", "similarity"},
     "decisions": {"rubric"},
+    "alike": {"similarity"},
     "export": {"feedback"},
 }
 NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its own layer
@@ -50,7 +51,7 @@ NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its ow
     "feedback": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
     "export": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
 }
-JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric", "decisions")
+JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric", "decisions", "alike")
 ONLY = {  # a library, and the rooms that alone may import it
     "click": {"cli"},
     "sqlite3": {"store"},

@@ -99,7 +99,7 @@ def command(
         _tell_again(submissions, chosen, store, isolation, language)
         store.set_note("missing", missing_note(found.missing))
         jobs = min(jobs, len(submissions))
-        settings.note(store, rubric=rubric, language=language)
+        settings.note(store, chosen, name=rubric, language=language)
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         try:
             with Progress(len(submissions)) as progress:
@@ -116,7 +116,7 @@ def command(
         if gone:
             log(say("gone", language, names=collecting.some(gone), folder=str(folder_of_results / results.REMOVED)))
         note_edits(folder_of_results, store, language)
-        grades = results.write_class(folder_of_results, store, language=language)
+        grades = results.write_class(folder_of_results, store, language=language, afresh=True)
     if format == "jsonl":
         out((folder_of_results / "grades.jsonl").read_text(encoding="utf-8"), nl=False)
     else:

@@ -93,7 +93,7 @@ def _judge(folder: Path, store: Store, rubric: Rubric, *, name: str, jobs: int, 
     if not _confirmed(yes, language):
         return 0
     regrade.keep(store, found, rubric)
-    settings.note(store, rubric=name, language=language)
+    settings.note(store, rubric, name=name, language=language)
     _write(folder, store, language)
     return 0
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from grader import decisions, feedback, store
+from grader.cli import comparison
 from grader.export.csv import grades_csv
 from grader.export.json import grade_line
 from grader.model import GraderError, from_json
@@ -240,23 +241,29 @@ def language_of(database: store.Store, chosen: Language | None) -> Language:
     return chosen or ("zh-TW" if database.note("language") == "zh-TW" else "en")
 
 
-def write_class(folder: Path, database: store.Store, *, language: Language) -> tuple[Grade, ...]:
+def write_class(folder: Path, database: store.Store, *, language: Language, afresh: bool = False) -> tuple[Grade, ...]:
     """Write what concerns the whole class: every grade as JSON, the table, the overview page.
 
     A table that somebody has edited is moved aside first, so that no edit is lost; `edited` says so.
+    `afresh` compares the students' work with each other, which takes its time; else what was found is shown again.
     """
     grades = []
+    works = comparison.Works(database) if afresh else None
     with replaced(folder / "grades.jsonl") as path, path.open("wb") as file:
         for grade, evidence in finals(database):
             file.write(grade_line(grade, evidence, language=language))
             grades.append(_slim(grade))
+            if works:
+                works.add(grade, evidence)
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
     if edited(folder, database):
         with _writing(folder / TABLE):
             (folder / TABLE).replace(folder / EDITED)
     write(folder / TABLE, grades_csv(grades, links=links), encoding="utf-8-sig")
     take_table(folder, database)
-    write_overview(folder, grades, language=language, missing=missing(database))
+    if works:
+        works.keep()
+    write_overview(folder, database, grades, language=language)
     return tuple(grades)
 
 
@@ -265,10 +272,13 @@ def _slim(grade: Grade) -> Grade:
     return replace(grade, experiments=(), coverage=(), shared=())
 
 
-def write_overview(folder: Path, grades: Sequence[Grade], *, language: Language, missing: Sequence[str] = ()) -> None:
+def write_overview(folder: Path, database: store.Store, grades: Sequence[Grade], *, language: Language) -> None:
     """Write the overview page."""
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
-    write(folder / OVERVIEW, feedback.summary(grades, language=language, links=links, missing=missing))
+    page = feedback.summary(
+        grades, language=language, links=links, missing=missing(database), alike=comparison.kept(database)
+    )
+    write(folder / OVERVIEW, page)
 
 
 def edited(folder: Path, database: store.Store) -> bool:

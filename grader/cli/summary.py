@@ -44,8 +44,8 @@ def command(folder: Path, chosen: Language | None) -> int:
             language = results.language_of(store, chosen)
             grades = results.all_of(store)
             left, missing = len(store.pending()), results.missing(store)
+            with contextlib.suppress(GraderError):
+                results.write_overview(folder, store, grades, language=language)
         log(say("read-only", language, why=error.message))
-        with contextlib.suppress(GraderError):
-            results.write_overview(folder, grades, language=language, missing=missing)
     tell(grades, folder, language, left=left, missing=missing)
     return 0

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from grader.alike import Alike
 from grader.feedback import plots
 from grader.feedback.catalogue import label, number, safe, text, word
 from grader.feedback.pages import fill
@@ -18,6 +19,9 @@ from grader.model import Finding, Grade, Language, Message, Record, Scored, Verd
 
 BINS = 10
 DIAGNOSES = 8
+PAIRS = 40
+"""How many pairs of students whose work is alike are shown."""
+NOTHING_ALIKE = Alike()
 SHOWN = 12
 """How many students of one diagnosis are linked by name."""
 WAITING = (Verdict.REVIEW, Verdict.FAULT)
@@ -52,11 +56,16 @@ class Waiting(Record, frozen=True, kw_only=True):
 
 
 def summary(
-    grades: Sequence[Grade], *, language: Language, links: Mapping[str, str], missing: Sequence[str] = ()
+    grades: Sequence[Grade],
+    *,
+    language: Language,
+    links: Mapping[str, str],
+    missing: Sequence[str] = (),
+    alike: Alike = NOTHING_ALIKE,
 ) -> str:
     """One self-contained HTML page; `links` maps a student to the path of the feedback, relative to this page.
 
-    `missing` are students of the roster who handed in nothing.
+    `missing` are students of the roster who handed in nothing, `alike` is what students' work shares.
     """
     decided, pending = _bins(grades)
     columns = _columns(grades, language)
@@ -77,6 +86,8 @@ def summary(
         lines=tuple((grade, _cells(grade, tuple(columns))) for grade in grades),
         percent=_percent,
         missing=tuple(missing),
+        alike=alike,
+        pairs=PAIRS,
         late=tuple(grade for grade in grades if grade.submission.lateness and grade.submission.lateness.late),
         links={student: quote(link) for student, link in links.items()},  # quoted, so no `javascript:` can be one
     )
