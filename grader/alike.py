@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
+from array import array
 from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
+from functools import lru_cache, partial
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING
 
 from grader.model import Evidence, Grade, Record
@@ -32,6 +34,10 @@ COMPARED = 20_000
 """How many pairs are compared token by token, those with the most in common first."""
 CODE_LONG = 40.0
 """How long a shared passage of code is, in tokens; there are only so many ways to write a line of a loop."""
+LEAST = {"report": 2, "prose": 2, "code": 5}
+"""How many hashes two texts share at least where a long passage is in both: one in each window, without repetitions."""
+HELD = 500
+"""How many texts are held cut into tokens."""
 QUOTE = 400
 SHOWN = 3
 
@@ -39,6 +45,7 @@ _WORD = re.compile(r"[^\W_\u3400-\u9fff]+|[\u3400-\u9fff]")
 _CODE = re.compile(r"[^\W\d]\w*|\d[\w.]*|[^\s\w]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
+_BITS = 24  # of a student's number, beside the 32 of a hash
 Gram = tuple[str, ...]
 
 
@@ -118,12 +125,13 @@ def alike(works: Sequence[Work], known: Mapping[str, str]) -> Alike:
     groups = {work.student: work.group for work in works}
     found = []
     for kind in KINDS:
-        texts = {work.student: _tokens(work.texts.get(kind, ""), kind) for work in works}
+        texts = {work.student: work.texts.get(kind, "") for work in works}
         common = set(_tokens(known.get(kind, ""), kind).grams())
-        for pair in _candidates(texts, common):
-            apart = not groups[pair[0]] or groups[pair[0]] != groups[pair[1]]
-            if apart and pair not in same:
-                compared = _compared(pair, kind, texts, common)
+        tokens = lru_cache(maxsize=HELD)(partial(_tokens, kind=kind))
+        for one, other in _candidates(texts, kind, common):
+            apart = not groups[one] or groups[one] != groups[other]
+            if apart and (one, other) not in same:
+                compared = _compared((one, other), kind, tokens(texts[one]), tokens(texts[other]), common)
                 found += [compared] if compared else []
     return Alike(identical=identical, pairs=tuple(sorted(found, key=lambda pair: (-pair.length, pair.students))))
 
@@ -156,22 +164,26 @@ def _fingerprints(tokens: _Tokens, common: set[Gram]) -> set[int]:
     return {one for one in kept if one <= 0xFFFFFFFF}
 
 
-def _candidates(texts: Mapping[str, _Tokens], common: set[Gram]) -> Iterable[tuple[str, str]]:
-    """The pairs that share a hash, those that share most first."""
-    index: dict[int, list[str]] = {}
-    for student, tokens in sorted(texts.items()):
-        for fingerprint in _fingerprints(tokens, common):
-            index.setdefault(fingerprint, []).append(student)
-    shared: Counter[tuple[str, str]] = Counter()
-    for students in index.values():
-        if 1 < len(students) <= MANY:
-            shared.update(combinations(students, 2))
-    return [pair for pair, _ in shared.most_common(COMPARED)]
+def _candidates(texts: Mapping[str, str], kind: str, common: set[Gram]) -> Iterable[tuple[str, str]]:
+    """The pairs that share enough hashes, those that share most first.
+
+    The index is one row of numbers, each a hash with the number of a student, since a class has millions of them.
+    """
+    students = sorted(texts)
+    entries = array("Q")
+    for number, student in enumerate(students):
+        entries.extend(one << _BITS | number for one in _fingerprints(_tokens(texts[student], kind), common))
+    shared: Counter[tuple[int, int]] = Counter()
+    for _, group in groupby(sorted(entries), key=lambda entry: entry >> _BITS):
+        numbers = [entry & ((1 << _BITS) - 1) for entry in group]
+        if 1 < len(numbers) <= MANY:
+            shared.update(combinations(numbers, 2))
+    pairs = (pair for pair, count in shared.most_common(COMPARED) if count >= LEAST[kind])
+    return [(students[one], students[other]) for one, other in pairs]
 
 
-def _compared(pair: tuple[str, str], kind: str, texts: Mapping[str, _Tokens], common: set[Gram]) -> Pair | None:
+def _compared(pair: tuple[str, str], kind: str, first: _Tokens, second: _Tokens, common: set[Gram]) -> Pair | None:
     """The long passages that two texts share; nothing where there are none."""
-    first, second = (texts[student] for student in pair)
     least = CODE_LONG if kind == "code" else LONG
     passages = sorted(
         (passage for passage in _passages(first, second, kind, common) if passage.length >= least),
