@@ -341,6 +341,13 @@ def test_one_students_folder_with_folders_of_its_own_is_no_class(tmp_path: Path)
     assert by_student(found(tmp_path / "in", tmp_path)) == {"b1": ("notebook 1", "%PDF 1")}
 
 
+@pytest.mark.parametrize("folder", ["wang_7001_90001_hw3", "HW3_b1_attempt_2026-10-08-10-00-00_x"])
+def test_a_folder_is_not_read_as_a_flat_file(tmp_path: Path, folder: str) -> None:
+    path = laid_out(tmp_path / "in", {f"{folder}/hw.ipynb": "1", "b2/hw.ipynb": "2"})
+
+    assert by_student(found(path, tmp_path)) == {folder: ("1", ""), "b2": ("2", "")}
+
+
 def test_a_layout_can_be_named_and_is_refused_where_it_is_another(tmp_path: Path) -> None:
     path = laid_out(tmp_path / "in", moodle())
 

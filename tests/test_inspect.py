@@ -71,6 +71,16 @@ def test_a_table_of_inspect_is_corrected_and_given_back(here: Path, child: Child
     assert set(students(here)) == {"b10901001", "y"}
 
 
+def test_a_choice_among_files_is_explained(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    laid_out(here / "class", {"b1/gradient descent.ipynb": "ok", "b1/draft.ipynb": "x", "b2/hw.ipynb": "ok"})
+    run("inspect", "class")
+    lines = capfd.readouterr().out.splitlines()
+
+    assert "gradient descent.ipynb (of 2)" in lines[1]
+    assert "gradient descent.ipynb is named for the homework; the other notebooks are drafts" in lines[1]
+    assert "named for the homework" not in lines[2]
+
+
 def test_grade_takes_the_archive_of_the_lms(here: Path, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
     packed(here / "HW3.zip", ARCHIVE, encoding="cp950")
     (here / "sheet.csv").write_text(SHEET, encoding="utf-8")

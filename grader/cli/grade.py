@@ -225,10 +225,10 @@ def _in_folder(folder: Path, folder_of_results: Path, wishes: Wishes, given: Map
 def _tell_left_out(folder: Path) -> None:
     strays = intake.strays(folder)
     if strays:
-        log(f"left out, since each student needs a folder: {', '.join(map(feedback.safe, strays))}")
+        log(f"left out, since each student needs a folder: {collecting.some(strays)}")
     passed_over = intake.passed_over(folder)
     if passed_over:
-        log(f"left out, since these folders are links or hidden: {', '.join(map(feedback.safe, passed_over))}")
+        log(f"left out, since these folders are links or hidden: {collecting.some(passed_over)}")
 
 
 def _some(found: Collected, source: Path) -> Collected:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader import feedback
+from grader import feedback, intake
 from grader.cli import collecting, options, results
 from grader.cli.errors import NOTHING, USAGE, Stop, stops
 from grader.cli.terminal import log, out, say, table
@@ -16,7 +16,7 @@ from grader.intake import collection, mapping
 
 if TYPE_CHECKING:
     from grader.intake.collection import Collected
-    from grader.model import Language, Submission
+    from grader.model import Language, Part, Submission
 
 _HELP = """\b
 Example:
@@ -76,15 +76,31 @@ def _row(submission: Submission, language: Language) -> tuple[str, ...]:
     )
 
 
-def _file(submission: Submission, part: str, language: Language) -> str:
+def _file(submission: Submission, part: Part, language: Language) -> str:
     name = getattr(submission, part)
+    if name:
+        others = _alternatives(submission, part)
+        return say("handins.of", language, name=name, count=others + 1) if others else str(name)
     doubtful = any(problem.id.startswith(f"intake.{part}-") for problem in submission.problems)
-    return str(name) if name else say("handins.person" if doubtful else "handins.none", language)
+    return say("handins.person" if doubtful else "handins.none", language)
+
+
+def _alternatives(submission: Submission, part: Part) -> int:
+    """How many other files of this kind there were."""
+    kind = [name for name in submission.files if name.lower().endswith(intake.SUFFIX[part])]
+    return max(0, len(kind) - 1)
+
+
+def _why(submission: Submission, language: Language) -> str:
+    """Why these files were chosen, where there was a choice."""
+    parts: tuple[Part, ...] = ("notebook", "report")
+    chosen = [part for part in parts if getattr(submission, part) and _alternatives(submission, part)]
+    return " ".join(say(f"handins.why-{part}", language, name=getattr(submission, part)) for part in chosen)
 
 
 def _to_know(submission: Submission, language: Language) -> str:
     late = collecting.late_words(submission.lateness, language)
-    said = [late, *(feedback.text(problem, language) for problem in submission.problems)]
+    said = [late, _why(submission, language), *(feedback.text(problem, language) for problem in submission.problems)]
     return " ".join(filter(None, said))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from grader import feedback
 from grader.cli import options, settings
 from grader.cli.terminal import out, say, table
 from grader.model import plain, to_json
@@ -71,10 +72,7 @@ def validate(name: str) -> None:
 def _tell(rubric: Rubric, language: Language) -> None:
     out(rubric.title, bold=True)
     out()
-    rows = [
-        [f"{c.points:g}", c.id, c.title.get(language) or c.title.get("en") or "", _parameters(c.params)]
-        for c in rubric.criteria
-    ]
+    rows = [[f"{c.points:g}", c.id, feedback.titled(c, language), _parameters(c.params)] for c in rubric.criteria]
     for line in table([*rows, [f"{rubric.out_of:g}", say("rubric.total", language), "", ""]], right=(0,)):
         out(f"  {line}")
     out()

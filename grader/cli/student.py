@@ -17,7 +17,7 @@ _STEPS = 3
 
 def tell(grade: Grade, language: Language, *, page: str) -> None:
     """Print every criterion with its verdict, then what to do next and where the page is."""
-    titles = {scored.criterion.id: _title(scored, language) for scored in grade.scored}
+    titles = {scored.criterion.id: feedback.title(scored, language) for scored in grade.scored}
     column = max((width(title) for title in titles.values()), default=0)
     for scored in grade.scored:
         points = say(f"points.{_kind(scored)}", language, points=scored.points, out_of=scored.out_of)
@@ -67,18 +67,13 @@ def _gain(group: list[Scored]) -> float:
 
 
 def _titles(group: list[Scored], language: Language) -> str:
-    return " · ".join(_title(scored, language) for scored in group)
+    return " · ".join(feedback.title(scored, language) for scored in group)
 
 
 def _reasons(scored: Scored, language: Language) -> None:
     for message in (scored.finding.message, scored.finding.hint):
         if message:
             out(wrap(feedback.text(message, language), "     "))
-
-
-def _title(scored: Scored, language: Language) -> str:
-    titles = scored.criterion.title
-    return titles.get(language) or titles.get("en") or scored.criterion.id
 
 
 def _kind(scored: Scored) -> str:

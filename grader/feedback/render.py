@@ -10,10 +10,11 @@ from importlib.metadata import version
 from markupsafe import Markup
 
 from grader.feedback import plots, sheets
-from grader.feedback.catalogue import label, number, numbers, safe, text, word
+from grader.feedback.catalogue import filled, label, number, numbers, safe, text, values, word
 from grader.feedback.pages import fill
 from grader.model import (
     Coverage,
+    Criterion,
     Curve,
     Decided,
     Divergence,
@@ -184,8 +185,14 @@ def _waits(opens: Sequence[Open]) -> tuple[Open, ...]:
 
 def title(scored: Scored, language: Language) -> str:
     """The criterion's title in this language, else in English, else its id."""
-    titles = scored.criterion.title
-    return safe(titles.get(language) or titles.get("en") or scored.criterion.id)
+    return titled(scored.criterion, language)
+
+
+def titled(criterion: Criterion, language: Language) -> str:
+    """The title of a rubric's criterion; `{limit}` in it is the criterion's own key."""
+    known = criterion.title.get(language) or criterion.title.get("en") or criterion.id
+    given = {name: value for name, value in criterion.params.items() if isinstance(value, str | int | float)}
+    return safe(filled(known, values(given, language)))
 
 
 def _strip(grade: Grade, language: Language) -> Markup:

@@ -32,7 +32,7 @@ def read(entries: Sequence[Entry], read: Read) -> Reading:
 
 
 def _attempt(entry: Entry) -> str | None:
-    found = _NAME.match(entry.path)
+    found = _NAME.match(entry.path) if len(entry.parts) == 1 else None
     return f"{found['user']} {found['at']}" if found else None
 
 

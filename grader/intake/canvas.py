@@ -30,7 +30,7 @@ def read(entries: Sequence[Entry], read: Read) -> Reading:  # noqa: ARG001 - the
 
 
 def _user(entry: Entry) -> str | None:
-    found = _NAME.match(entry.path)
+    found = _NAME.match(entry.path) if len(entry.parts) == 1 else None
     return found["user"] if found else None
 
 
