@@ -103,6 +103,21 @@ def test_what_runs_again_for_a_change_of_gathering_is_told_before(
     assert "has changed (limits, names" in capfd.readouterr().err
 
 
+def test_the_earlier_grade_of_whoever_has_no_new_one_stays_in_sight(
+    graded: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(graded / "class/b1", "interrupt")
+    hand_in(graded / "class/b2", "ok 2 now")
+    run("grade", "class", "--jobs", "1")
+    capfd.readouterr()
+
+    assert run("summary", "results") == 0
+    assert "Earlier grades, of those who have no new one yet: b1 0/10, b2 0/10." in capfd.readouterr().out
+    page = (graded / "results/summary.html").read_text(encoding="utf-8")
+    assert "Earlier grades" in page
+    assert "b1" in page.split('id="earlier-head"')[1].split("</section>")[0]
+
+
 def test_a_submission_that_is_new_is_not_said_to_run_again(graded: Path, capfd: pytest.CaptureFixture[str]) -> None:
     hand_in(graded / "class/b1", "ok now")
     capfd.readouterr()

@@ -21,7 +21,13 @@ _TOLD = (Verdict.FAULT, Verdict.REVIEW, Verdict.FAIL, Verdict.PARTIAL)
 
 
 def tell(
-    grades: Sequence[Grade], folder: Path, language: Language, *, left: int = 0, missing: Sequence[str] = ()
+    grades: Sequence[Grade],
+    folder: Path,
+    language: Language,
+    *,
+    left: int = 0,
+    missing: Sequence[str] = (),
+    earlier: Sequence[Grade] = (),
 ) -> None:
     """Print students, points and verdicts, who is missing or `left` without a grade, and which page to open."""
     head = [say(f"table.{column}", language) for column in ("student", "points", "pending", "verdicts")]
@@ -34,6 +40,9 @@ def tell(
     out(say("class", language, count=len(grades), review=review))
     if missing:
         out(say("handins.missing", language, count=len(missing), names=some(missing)))
+    if earlier:
+        known = [f"{grade.submission.student} {_points(grade)}" for grade in earlier]
+        out(say("earlier", language, names=some(known)))
     if left:
         out(say("left", language, count=left))
     out(say("open", language, path=str(folder / OVERVIEW)))
@@ -56,8 +65,12 @@ def note_edits(folder: Path, database: Store, language: Language) -> None:
 
 def _row(grade: Grade, language: Language) -> list[str]:
     pending = feedback.number(grade.pending) if grade.pending else ""
-    points = f"{feedback.number(grade.points)}/{feedback.number(grade.out_of)}"
+    points = _points(grade)
     return [feedback.safe(grade.submission.student), points, pending, _verdicts(grade, language)]
+
+
+def _points(grade: Grade) -> str:
+    return f"{feedback.number(grade.points)}/{feedback.number(grade.out_of)}"
 
 
 def _verdicts(grade: Grade, language: Language) -> str:

@@ -231,6 +231,14 @@ def write_pages(folder: Path, database: store.Store, *, language: Language) -> N
         database.page_written(student)
 
 
+def earlier(database: store.Store) -> tuple[Grade, ...]:
+    """The last grade of whoever has none for these files, settings and rubric yet; it is shown as an earlier one."""
+    histories = ((student, database.history(student)) for student in database.pending())
+    return tuple(
+        decisions.final(_slim(history[-1][1]), database.decisions(student)) for student, history in histories if history
+    )
+
+
 def missing(database: store.Store) -> tuple[str, ...]:
     """Who of the roster handed in nothing, where a roster was given."""
     return tuple(from_json(database.note("missing") or "[]", tuple[str, ...]))
@@ -276,7 +284,12 @@ def write_overview(folder: Path, database: store.Store, grades: Sequence[Grade],
     """Write the overview page."""
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
     page = feedback.summary(
-        grades, language=language, links=links, missing=missing(database), alike=comparison.kept(database)
+        grades,
+        language=language,
+        links=links,
+        missing=missing(database),
+        earlier=earlier(database),
+        alike=comparison.kept(database),
     )
     write(folder / OVERVIEW, page)
 

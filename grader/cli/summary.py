@@ -39,6 +39,7 @@ def command(folder: Path, chosen: Language | None) -> int:
             note_edits(folder, store, language)
             grades = results.write_class(folder, store, language=language)
             left, missing = len(store.pending()), results.missing(store)
+            earlier = results.earlier(store)
     except GraderError as error:  # a grader is at work here, or nothing may be written
         with results.reading(folder) as store:
             language = results.language_of(store, chosen)
@@ -47,5 +48,5 @@ def command(folder: Path, chosen: Language | None) -> int:
             with contextlib.suppress(GraderError):
                 results.write_overview(folder, store, grades, language=language)
         log(say("read-only", language, why=error.message))
-    tell(grades, folder, language, left=left, missing=missing)
+    tell(grades, folder, language, left=left, missing=missing, earlier=earlier)
     return 0

@@ -62,11 +62,13 @@ def summary(
     language: Language,
     links: Mapping[str, str],
     missing: Sequence[str] = (),
+    earlier: Sequence[Grade] = (),
     alike: Alike = NOTHING_ALIKE,
 ) -> str:
     """One self-contained HTML page; `links` maps a student to the path of the feedback, relative to this page.
 
-    `missing` are students of the roster who handed in nothing, `alike` is what students' work shares.
+    `missing` are students of the roster who handed in nothing, `earlier` grades of those who have no new one yet, and
+    `alike` is what students' work shares.
     """
     decided, pending = _bins(grades)
     columns = _columns(grades, language)
@@ -87,6 +89,7 @@ def summary(
         lines=tuple((grade, _cells(grade, tuple(columns))) for grade in grades),
         percent=_percent,
         missing=tuple(missing),
+        earlier=tuple(earlier),
         alike=alike,
         pairs=PAIRS,
         late=tuple(grade for grade in grades if grade.submission.lateness and grade.submission.lateness.late),
