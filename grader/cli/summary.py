@@ -33,20 +33,23 @@ def command(folder: Path, chosen: Language | None) -> int:
     """
     results.existing(folder)
     try:
-        with results.opened(folder) as store:
-            language = results.language_of(store, chosen)
-            results.write_pages(folder, store, language=language)
-            note_edits(folder, store, language)
-            grades = results.write_class(folder, store, language=language)
-            left, missing = len(store.pending()), results.missing(store)
-            earlier = results.earlier(store)
+        _write(folder, chosen)
     except GraderError as error:  # a grader is at work here, or nothing may be written
-        with results.reading(folder) as store:
+        log(say("read-only", chosen or "en", why=error.message))
+        with results.reading(folder) as store, contextlib.suppress(GraderError):
             language = results.language_of(store, chosen)
-            grades = results.all_of(store)
-            left, missing = len(store.pending()), results.missing(store)
-            with contextlib.suppress(GraderError):
-                results.write_overview(folder, store, grades, language=language)
-        log(say("read-only", language, why=error.message))
-    tell(grades, folder, language, left=left, missing=missing, earlier=earlier)
+            results.write_overview(folder, store, results.all_of(store), language=language)
+    with results.reading(folder) as store:
+        language = results.language_of(store, chosen)
+        left, missing, earlier = len(store.pending()), results.missing(store), results.earlier(store)
+        tell(results.all_of(store), folder, language, left=left, missing=missing, earlier=earlier)
     return 0
+
+
+def _write(folder: Path, chosen: Language | None) -> None:
+    """Write the pages that are due, the tables and the overview again."""
+    with results.opened(folder) as store:
+        language = results.language_of(store, chosen)
+        results.write_pages(folder, store, language=language)
+        note_edits(folder, store, language)
+        results.write_class(folder, store, language=language)
