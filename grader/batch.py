@@ -15,7 +15,7 @@ from grader import intake, judging, pipeline, verify
 from grader.model import Evidence, Fault, Grade, Isolation, Limits, Record, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
     from grader.model import Gather, Match
     from grader.rubric import Rubric
@@ -94,16 +94,20 @@ def grade(
     examine: Examine = examine,
     base: Base = pipeline.base_matches,
     judge: Judge = judging.judge,
+    kept: Mapping[str, str] | None = None,
+    again: Collection[str] = (),
 ) -> None:
     """Grade every submission and keep facts and grade of each in the store as soon as it has them.
 
     Run again after any interruption, it gathers only what is not known yet; faults are tried again.
     Students who handed in the very same files share their facts. `on_event` is called in the calling thread.
+    The facts of students in `kept` are those under the given keys, whatever the rubric says about gathering now;
+    facts of students in `again` are gathered once more, and the known ones stay where that breaks.
 
     Raises:
         GraderError: where the handed-out notebook does not run, or the store cannot be written.
     """
-    units = _units(submissions, rubric.gather, isolation)
+    units = _units(submissions, rubric.gather, isolation, kept or {})
     keys = {submission.student: key for key, members in units for submission in members}
     store.begin([(submission.student, keys[submission.student]) for submission in submissions], rubric=rubric.digest)
     stopping = threading.Event()
@@ -123,10 +127,12 @@ def grade(
     def work(unit: Unit) -> Iterator[Started | Graded]:
         key, members = unit
         evidence = store.evidence(key)
-        known = evidence is not None and evidence.fault is None
-        if evidence is None or not known:
+        known = _is_known(evidence)
+        if evidence is None or not known or any(member.student in again for member in members):
             yield Started(student=members[0].student)
-            evidence = gathered(key, members[0])
+            found = gathered(key, members[0])
+            known = known and found.fault is not None
+            evidence = evidence if evidence and known else found
         if evidence.fault and stopping.is_set():
             return  # it was broken off: no facts, and not the grader's fault either
         for own in (replace(evidence, submission=submission) for submission in members):
@@ -142,6 +148,18 @@ def grade(
     with contextlib.closing(map_local(work, units, jobs=jobs, stop=stop)) as events:
         for event in events:
             on_event(event)
+
+
+def unknown(
+    submissions: Iterable[Submission], *, rubric: Rubric, store: Store, isolation: Isolation
+) -> tuple[Submission, ...]:
+    """The submissions whose facts are not known yet, so that their notebooks will run."""
+    units = _units(submissions, rubric.gather, isolation, {})
+    return tuple(member for key, members in units if not _is_known(store.evidence(key)) for member in members)
+
+
+def _is_known(evidence: Evidence | None) -> bool:
+    return evidence is not None and evidence.fault is None
 
 
 def grade_one(
@@ -238,11 +256,13 @@ def _until_all_ended(events: SimpleQueue[tuple[str, Any]], running: int) -> Iter
             running -= 1
 
 
-def _units(submissions: Iterable[Submission], gather: Gather, isolation: Isolation) -> list[Unit]:
+def _units(
+    submissions: Iterable[Submission], gather: Gather, isolation: Isolation, kept: Mapping[str, str]
+) -> list[Unit]:
     """The submissions by the key of their facts: what is the same is gathered once."""
     units: dict[str, tuple[Submission, ...]] = {}
     for submission in submissions:
-        key = _key(submission, gather, isolation)
+        key = kept.get(submission.student) or _key(submission, gather, isolation)
         units[key] = (*units.get(key, ()), submission)
     return list(units.items())
 

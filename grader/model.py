@@ -77,11 +77,37 @@ class Where(Record, frozen=True, kw_only=True):
 Part = Literal["notebook", "report"]
 
 
+class Person(Record, frozen=True, kw_only=True):
+    """How a learning management system and a roster know a student.
+
+    `ids` are by kind: `number` (the school's), `login`, `canvas` (user), `moodle` (participant), `gradescope`.
+    """
+
+    name: str = ""
+    mail: str = ""
+    group: str = ""
+    ids: dict[str, str] = {}
+
+
+class Lateness(Record, frozen=True, kw_only=True):
+    """How late work came: after the deadline and its grace, where that is known, and how it is known.
+
+    `system` is the time that the system noted, `mark` its own mark without a time, `file` only the file's own time,
+    which a student can set and an archive can lose.
+    """
+
+    late: bool
+    seconds: float | None = None
+    known_by: Literal["system", "mark", "file"] = "file"
+
+
 class Submission(Record, frozen=True, kw_only=True):
     """One student's hand-in: which file is the notebook and which the report.
 
     `notebook` and `report` are paths relative to `root`, None where nothing was handed in.
     `asked` lists the parts that are judged: `grader check FILE` asks for one only.
+    `origin` is what the learning management system called it, and what it wants feedback to be called by.
+    `lateness` is None where no deadline is known.
     """
 
     student: str
@@ -93,6 +119,9 @@ class Submission(Record, frozen=True, kw_only=True):
     received: str | None = None
     asked: tuple[Part, ...] = ("notebook", "report")
     problems: tuple[Message, ...] = ()
+    person: Person = Person()
+    origin: str = ""
+    lateness: Lateness | None = None
 
 
 class Limits(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -564,6 +593,41 @@ class Criterion(Record, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
+class Basis(Record, frozen=True, kw_only=True):
+    """The automatic result that a person saw when they decided; `digest` is that of the files."""
+
+    verdict: Verdict
+    points: float
+    out_of: float
+    digest: str = ""
+
+
+class Decision(Record, frozen=True, kw_only=True):
+    """What a person decided about one criterion of one student, kept apart from every automatic result.
+
+    Either `points`, or the `share` of the criterion's points; with neither, an earlier decision is withdrawn.
+    The student reads `comment`; `note` is for the staff.
+    """
+
+    student: str
+    criterion: str
+    points: float | None = None
+    share: float | None = None
+    comment: str = ""
+    note: str = ""
+    by: str = ""
+    at: str = ""
+    basis: Basis | None = None
+
+
+class Decided(Record, frozen=True, kw_only=True):
+    """A decision beside the automatic result as it is now; a stale one was made on another result and waits."""
+
+    decision: Decision
+    automatic: Basis
+    stale: bool = False
+
+
 class Scored(Record, frozen=True, kw_only=True):
     """A finding with its points; `pending` points are neither given nor lost."""
 
@@ -572,6 +636,7 @@ class Scored(Record, frozen=True, kw_only=True):
     points: float
     pending: float
     out_of: float
+    decided: Decided | None = None
 
 
 class RubricId(Record, frozen=True, kw_only=True):

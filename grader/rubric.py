@@ -13,7 +13,7 @@ import math
 import re
 import tomllib
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -136,14 +136,21 @@ def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...], shared: t
         submission=known.evidence.submission,
         rubric=RubricId(title=rubric.title, digest=rubric.digest),
         scored=scored,
-        points=round(math.fsum(s.points for s in scored), 2),
-        pending=round(math.fsum(s.pending for s in scored), 2),
-        out_of=round(math.fsum(s.out_of for s in scored), 2),
-        needs_review=any(s.finding.verdict in PENDING for s in scored),
+        **totals(scored),
         experiments=known.experiments,
         coverage=known.coverage,
         shared=shared,
     )
+
+
+def totals(scored: Sequence[Scored]) -> dict[str, Any]:
+    """The fields of a grade that follow from its criteria."""
+    return {
+        "points": round(math.fsum(s.points for s in scored), 2),
+        "pending": round(math.fsum(s.pending for s in scored), 2),
+        "out_of": round(math.fsum(s.out_of for s in scored), 2),
+        "needs_review": any(s.finding.verdict in PENDING for s in scored),
+    }
 
 
 def _shared(evidence: Evidence, rubric: Rubric, within: Within) -> tuple[Snippet, ...]:

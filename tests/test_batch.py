@@ -225,7 +225,7 @@ def test_an_interruption_keeps_what_is_done_and_begins_nothing_new(store: Store)
         batch.grade(class_, rubric=RUBRIC, store=store, isolation=JAIL, on_event=interrupt, examine=fake, base=no_base)
     done = len(fake.examined)
     assert 1 <= done < 50
-    assert len(verdicts(store)) == done
+    assert 1 <= len(verdicts(store)) <= done  # one whose judging was broken off has its facts, and is judged next time
 
     grade(class_, store, fake)
     assert sorted(fake.examined) == sorted(s.student for s in class_)

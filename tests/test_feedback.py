@@ -435,6 +435,20 @@ def test_skipped_parts_count_neither_way() -> None:
     assert "0 of 70 points" in text
 
 
+@pytest.mark.parametrize(("limit", "said"), [(4, "at most 4 pages"), (1, "at most 1 page<")])
+def test_a_title_takes_its_numbers_from_the_rubric(limit: int, said: str) -> None:
+    judged, evidence = perfect("b1")
+    title = {"en": "The report has at most {limit} {limit:page|pages}", "zh-TW": "報告不超過 {limit} 頁"}
+    scored = tuple(
+        structs.replace(one, criterion=structs.replace(one.criterion, title=title, params={"limit": limit}))
+        if one.criterion.id == "report-pages"
+        else one
+        for one in judged.scored
+    )
+
+    assert said in feedback.render(structs.replace(judged, scored=scored), evidence, language="en")
+
+
 def test_a_rubric_without_titles_shows_its_ids() -> None:
     judged, known = perfect()
     bare = tuple(structs.replace(one, criterion=structs.replace(one.criterion, title={})) for one in judged.scored)
@@ -603,6 +617,17 @@ def test_the_review_queue_gives_reasons_and_starts_with_our_faults() -> None:
     assert re.findall(r">(b\d+)</a>", queue) == ["b10901006", "b10901004", "b10901007", "b10901003"]
     assert "Your text says" in queue
     assert "Every part" in queue
+
+
+def test_the_queue_has_an_order_of_its_own() -> None:
+    waiting = [structs.replace(perfect(f"s{number:02}")[0], needs_review=True) for number in range(12)]
+    orders = []
+    for grades in (waiting, waiting[::-1]):
+        queue = summary(*grades).partition('aria-labelledby="queue-head"')[2].partition("</section>")[0]
+        orders.append(re.findall(r">(s\d+)</a>", queue))
+
+    assert orders[0] == orders[1]
+    assert orders[0] != sorted(orders[0])
 
 
 def test_a_submission_that_waits_without_a_criterion_is_in_the_queue() -> None:

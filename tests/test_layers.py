@@ -15,24 +15,30 @@ JAILED = {
     "grader.kernel.program",
     "grader.report.parse",
     "grader.report.recognise",
+    "grader.intake.unpack",
 }
 
 # Lower layers first; a room may import rooms of lower layers and, within a layer, those named for it.
 LAYERS: tuple[set[str], ...] = (
-    {"model", "files", "limits", "patterns"},
+    {"model", "files", "limits", "patterns", "encodings", "tables"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
-    {"verify", "experiments", "coverage", "checks", "rubric", "similarity"},
+    {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity", "alike"},
     {"store", "feedback", "export", "doctor"},
     {"pipeline"},
     {"judging"},
-    {"batch"},
+    {"batch", "regrade"},
     {"cli"},
 )
 SAME_LAYER = {
+    "encodings": {"model"},
+    "tables": {"model", "encodings"},
     "kernel": {"notebook", "sandbox", "trace"},
     "report": {"sandbox"},
+    "intake": {"sandbox"},
     "checks": {"experiments", "coverage", "verify"},
     "rubric": {"checks", "coverage", "similarity"},
+    "decisions": {"rubric"},
+    "alike": {"similarity"},
     "export": {"feedback"},
 }
 NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its own layer
@@ -46,10 +52,12 @@ NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its ow
     "feedback": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
     "export": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
 }
-JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric")
+JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric", "decisions", "alike")
 ONLY = {  # a library, and the rooms that alone may import it
     "click": {"cli"},
     "sqlite3": {"store"},
+    "yaml": {"intake"},
+    "zipfile": {"intake", "cli"},
     "nbclient": {"kernel"},
     "jupyter_client": {"kernel"},
     "zmq": {"kernel"},
@@ -190,6 +198,8 @@ def test_what_somebody_else_named_is_opened_by_one_module(name: str) -> None:
 
 
 def _is_exempt(call: ast.Call, owner: ast.expr) -> bool:
-    """Whether the call makes a new file, or gives its flags itself."""
+    """Whether the call makes a new file, gives its flags itself, or reads on in an archive that is open already."""
+    if isinstance(owner, ast.Attribute) and owner.attr == "_zip":
+        return True
     makes = any(isinstance(each, ast.Constant) and each.value == "xb" for each in call.args)
     return makes or (isinstance(owner, ast.Name) and owner.id == "os")

@@ -21,6 +21,7 @@ from grader.model import (
     CellRun,
     Change,
     Criterion,
+    Decision,
     Declared,
     Evidence,
     Fault,
@@ -38,7 +39,7 @@ from grader.model import (
     message,
     to_json,
 )
-from grader.store import Store, alone, open_store, ours
+from grader.store import Store, alone, open_store, ours, reading
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.floats() | st.integers(-(2**53), 2**53).map(float)
@@ -179,6 +180,142 @@ def test_a_new_grade_takes_the_place_of_the_same_rubrics_earlier_one(path: Path)
         store.keep_grade("k", grade_of("b1", points=4))
 
         assert [grade.points for grade, _ in store.graded()] == [4]
+
+
+def test_every_grade_that_differed_stays_as_history(path: Path) -> None:
+    with open_store(path) as store:
+        for points in (1, 1, 4):
+            store.keep_grade("k", grade_of("b1", points=points))
+        store.keep_grade("k", grade_of("b1", rubric="sha256:2", points=2))
+
+        assert [grade.points for _, grade in store.history("b1")] == [1, 4, 2]
+
+
+def test_points_and_pending_are_columns_of_the_batch(path: Path) -> None:
+    with open_store(path) as store:
+        store.begin([("b2", "k"), ("b1", "k")], rubric="sha256:1")
+        store.keep_grade("k", grade_of("b1", points=1))
+        store.keep_grade("k", grade_of("b2", points=2))
+        store.keep_grade("k", grade_of("b2", points=3))
+    with sqlite3.connect(path) as database:
+        rows = database.execute("select student, points, pending, out_of from automatic order by position").fetchall()
+    database.close()
+
+    assert rows == [("b2", 3, 0, 5), ("b1", 1, 0, 5)]
+
+
+def decision_of(student: str, points: float) -> Decision:
+    return Decision(student=student, criterion="updates", points=points, comment="看過了", by="ta", at="2026-01-01")
+
+
+def test_decisions_come_back_in_order_and_apart_from_grades(path: Path) -> None:
+    with open_store(path) as store:
+        store.decide([decision_of("b1", 2), decision_of("b2", 5), decision_of("b1", 3)])
+    with open_store(path) as store:
+        store.begin([("b1", "k")], rubric="sha256:1")
+        assert store.decisions("b1") == (decision_of("b1", 2), decision_of("b1", 3))
+        assert store.decided_students() == {"b1", "b2"}
+
+
+def test_decisions_are_kept_all_or_none(path: Path) -> None:
+    def broken() -> Iterator[Decision]:
+        yield decision_of("b1", 2)
+        raise ValueError("odd")
+
+    with open_store(path) as store:
+        with pytest.raises(ValueError, match="odd"):
+            store.decide(broken())
+        assert store.decisions("b1") == ()
+
+
+SCHEMA_1 = """
+pragma application_id = 1147499363;
+create table facts (key text primary key, evidence text not null, fault integer not null,
+    kept text not null default current_timestamp) without rowid;
+create table grades (student text not null, key text not null, rubric text not null, grade text not null,
+    kept text not null default current_timestamp, primary key (student, key, rubric)) without rowid;
+create table batch (position integer primary key, student text not null unique, key text not null,
+    rubric text not null);
+pragma user_version = 1;
+"""
+
+
+def results_of_schema_1(path: Path) -> None:
+    """Make a database as the first version made it, with two students graded and one not yet."""
+    with sqlite3.connect(path) as database:
+        database.execute("pragma journal_mode = wal")
+        database.executescript(SCHEMA_1)
+        for position, student in enumerate(("b2", "b1", "b3")):
+            database.execute("insert into batch values (?, ?, ?, 'sha256:1')", (position, student, f"k{student}"))
+            if student != "b3":
+                facts = to_json(evidence_of(student)).decode()
+                database.execute("insert into facts (key, evidence, fault) values (?, ?, 0)", (f"k{student}", facts))
+                grade = to_json(grade_of(student)).decode()
+                columns = "insert into grades (student, key, rubric, grade) values (?, ?, 'sha256:1', ?)"
+                database.execute(columns, (student, f"k{student}", grade))
+    database.close()
+
+
+def test_results_of_schema_1_are_migrated_with_everything_in_them(path: Path) -> None:
+    results_of_schema_1(path)
+
+    for _ in range(2):
+        with open_store(path) as store:
+            assert list(store.graded()) == [(grade_of(s), evidence_of(s)) for s in ("b2", "b1")]
+            assert store.pending() == ("b3",)
+            assert store.evidence("kb1") == evidence_of("b1")
+    with open_store(path) as store:
+        store.decide([decision_of("b1", 2)])
+        store.keep_grade("kb1", grade_of("b1", points=5))
+        assert [grade.points for _, grade in store.history("b1")] == [3, 5]
+
+
+def test_a_migration_that_is_broken_off_leaves_the_old_results(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results_of_schema_1(path)
+    with monkeypatch.context() as patched:
+        patched.setattr("grader.store._BACK", "insert into nowhere values (1);")
+        with pytest.raises(GraderError):
+            open_store(path)
+
+    with open_store(path) as store:
+        assert len(list(store.graded())) == 2
+
+
+def test_results_of_schema_1_are_read_without_being_changed(path: Path) -> None:
+    results_of_schema_1(path)
+    before = path.read_bytes()
+
+    with reading(path) as store:
+        assert [grade.submission.student for grade, _ in store.graded()] == ["b2", "b1"]
+    assert path.read_bytes() == before
+
+
+def test_results_are_read_while_another_process_writes_them(path: Path) -> None:
+    with open_store(path) as writer:
+        writer.begin([("b1", "k1"), ("b2", "k2")], rubric="sha256:1")
+        writer.keep_evidence("k1", evidence_of("b1"))
+        writer.keep_grade("k1", grade_of("b1"))
+        with writer._transaction(), reading(path) as store:
+            assert [grade.submission.student for grade, _ in store.graded()] == ["b1"]
+            assert store.pending() == ("b2",)
+
+
+def test_a_reader_changes_nothing(path: Path) -> None:
+    open_store(path).close()
+
+    with reading(path) as store, pytest.raises(GraderError, match="readonly"):
+        store.decide([decision_of("b1", 2)])
+
+
+def test_what_cannot_be_read_in_place_is_read_from_a_copy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that takes no files has no room for what SQLite keeps beside a database."""
+    with open_store(path) as writer:
+        writer.begin([("b1", "k1")], rubric="sha256:1")
+        writer.keep_evidence("k1", evidence_of("b1"))
+        writer.keep_grade("k1", grade_of("b1"))
+        monkeypatch.setattr("grader.store._readable_in_place", lambda _: False)
+        with reading(path) as store:
+            assert [grade.submission.student for grade, _ in store.graded()] == ["b1"]
 
 
 def test_threads_share_one_store(path: Path) -> None:

@@ -21,8 +21,15 @@ from grader.cli.errors import INTERRUPTED, UNDECIDED, USAGE, Stop, silence, stop
 
 _COMMANDS = {
     "check": "Grade one submission and say what to do next.",
-    "grade": "Grade a folder of submissions, one folder per student.",
+    "inspect": "Say which file is whose, before anything runs.",
+    "grade": "Grade a class: a folder, or the ZIP of an LMS.",
     "summary": "Print a graded class and write its overview page again.",
+    "show": "Print one student of a class.",
+    "find": "List who made the same mistake.",
+    "override": "Decide points as a person.",
+    "history": "Say what was decided about a student, and on what.",
+    "regrade": "Judge a class again, after the table of changes.",
+    "export": "Write grades as another system takes them.",
     "rubric": "Show or validate a rubric.",
     "doctor": "Say what works on this machine, what is missing, and how to mend it.",
 }

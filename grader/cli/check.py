@@ -11,16 +11,15 @@ import click
 import msgspec
 
 from grader import batch, feedback, files, intake, judging
-from grader.cli import options, results, settings
+from grader.cli import options, results, settings, student
 from grader.cli.errors import BELOW, NOTHING, UNDECIDED, Stop, shown, stops
-from grader.cli.terminal import log, mark, out, pad, say, width, wrap
+from grader.cli.terminal import log, out, say
 from grader.export.json import grade_json
 from grader.model import Evidence, Grade, Language, Submission, Verdict, to_json
 
 if TYPE_CHECKING:
-    from grader.model import Scored
+    pass
 
-_STEPS = 3
 MADE_HERE = b'name="generator" content="descent-grader"'
 
 
@@ -83,7 +82,7 @@ def command(
     if format == "json":
         out(_json(graded.grade, graded.evidence, language))
     else:
-        _tell(graded.grade, output, language)
+        student.tell(graded.grade, language, page=str(output))
     code = verdict(graded.grade, fail_under=fail_under)
     if code == NOTHING:
         log(say("verdict-4", language))
@@ -137,84 +136,3 @@ def _json(grade: Grade, evidence: Evidence, language: Language) -> str:
 
 def _handed_in(submission: Submission) -> str:
     return ", ".join(name for name in (submission.notebook, submission.report) if name)
-
-
-def _tell(grade: Grade, output: Path, language: Language) -> None:
-    """Print every criterion with its verdict, then what to do next."""
-    titles = {scored.criterion.id: _title(scored, language) for scored in grade.scored}
-    column = max((width(title) for title in titles.values()), default=0)
-    for scored in grade.scored:
-        points = say(f"points.{_kind(scored)}", language, points=scored.points, out_of=scored.out_of)
-        out(f"  {mark(scored.finding.verdict)} {pad(titles[scored.criterion.id], column)}  {points}")
-    pending = "pending" if grade.pending else "total"
-    out()
-    out(say(pending, language, points=grade.points, out_of=grade.out_of, pending=grade.pending), bold=True)
-    _next_steps(grade, language)
-    out()
-    out(say("page", language, path=str(output)))
-
-
-def _next_steps(grade: Grade, language: Language) -> None:
-    lost = [s for s in grade.scored if s.finding.verdict in (Verdict.FAIL, Verdict.PARTIAL)]
-    steps = sorted(_by_cause(lost, language), key=_gain, reverse=True)
-    if steps:
-        out()
-        out(say("next", language))
-    for number, group in enumerate(steps[:_STEPS], 1):
-        gain = say("gain", language, points=_gain(group))
-        title = f"{_titles(group, language)}{gain}{_place(group[0], language)}"
-        out(wrap(title, "     ", first=f"  {number}. "))
-        _reasons(group[0], language)
-    if len(steps) > _STEPS:
-        out(say("more", language, count=len(steps) - _STEPS))
-    waiting = _by_cause([s for s in grade.scored if s.finding.verdict is Verdict.REVIEW], language)
-    if waiting:
-        out()
-        out(say("waiting", language))
-    for group in waiting:
-        out(wrap(f"{_titles(group, language)}{_place(group[0], language)}", "    ", first="  ? "))
-        _reasons(group[0], language)
-
-
-def _by_cause(found: list[Scored], language: Language) -> list[list[Scored]]:
-    """Put criteria together of which the same is said, so that it is said once."""
-    groups: dict[tuple[str, ...], list[Scored]] = {}
-    for scored in found:
-        said = tuple(feedback.text(one, language) for one in (scored.finding.message, scored.finding.hint) if one)
-        groups.setdefault(said, []).append(scored)
-    return list(groups.values())
-
-
-def _gain(group: list[Scored]) -> float:
-    return round(math.fsum(scored.out_of - scored.points for scored in group), 2)
-
-
-def _titles(group: list[Scored], language: Language) -> str:
-    return " · ".join(_title(scored, language) for scored in group)
-
-
-def _reasons(scored: Scored, language: Language) -> None:
-    for message in (scored.finding.message, scored.finding.hint):
-        if message:
-            out(wrap(feedback.text(message, language), "     "))
-
-
-def _title(scored: Scored, language: Language) -> str:
-    titles = scored.criterion.title
-    return titles.get(language) or titles.get("en") or scored.criterion.id
-
-
-def _kind(scored: Scored) -> str:
-    verdict = scored.finding.verdict
-    return verdict.value if verdict in (Verdict.REVIEW, Verdict.FAULT, Verdict.SKIPPED) else "given"
-
-
-def _place(scored: Scored, language: Language) -> str:
-    where = scored.finding.where
-    if where is None:
-        return ""
-    if where.page is not None:
-        return say("at.page", language, page=where.page)
-    if where.cell is not None:
-        return say("at.cell", language, cell=where.cell)
-    return ""

@@ -43,6 +43,9 @@ lang = click.option(
     show_default=True,
     help="Language of feedback.",
 )
+lang_of_results = click.option(
+    "--lang", "chosen", type=click.Choice(["en", "zh-TW"]), show_default="that of the results", help="Language."
+)
 rubric = click.option("--rubric", metavar="FILE|NAME", default=DEFAULT, show_default=True, help="The rubric.")
 
 

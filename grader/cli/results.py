@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
+import itertools
+import os
 import re
 import secrets
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader import feedback, store
+from msgspec.structs import replace
+
+from grader import decisions, feedback, files, store
+from grader.cli import comparison
 from grader.export.csv import grades_csv
-from grader.export.json import grade_json
-from grader.model import GraderError, to_json
+from grader.export.json import grade_line
+from grader.model import GraderError, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,9 +27,13 @@ if TYPE_CHECKING:
     from grader.model import Evidence, Grade, Language, Submission
 
 DATABASE = "grades.sqlite"
+MOST_BYTES = 64 * 2**20  # of a page or a table that is read back
 OVERVIEW = "summary.html"
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # what no name shows, or what turns how it is shown
 _LONGEST_DRAFT = 50  # of the file's own name
+TABLE = "grades.csv"
+EDITED = "grades.edited.csv"
+REMOVED = "removed"
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
 
@@ -54,7 +64,79 @@ def opened(folder: Path) -> Iterator[store.Store]:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(store.alone(folder))
             database = held.enter_context(store.open_store(folder / DATABASE))
+            _clear_drafts(folder)
         yield database
+
+
+def _clear_drafts(folder: Path) -> None:
+    """Remove half-written files of graders that were killed; those of one that still writes stay."""
+    for path in (*folder.glob(".*.*"), *folder.glob("feedback/*/.*.*")):
+        draft = re.fullmatch(r"\..+\.(\d+)", path.name)
+        if draft and not _runs(int(draft[1])):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process; one of somebody else's is one, too."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[store.Store]:
+    """The results in the folder, to read them: also while a batch runs, and where nothing may be written."""
+    with store.reading(existing(folder) / DATABASE) as database:
+        yield database
+
+
+@contextlib.contextmanager
+def changing(folder: Path) -> Iterator[store.Store]:
+    """The results in the folder, which are there already, held against a grader at work."""
+    with opened(existing(folder)) as database:
+        yield database
+
+
+def final(database: store.Store, grade: Grade) -> Grade:
+    """The grade with what people decided."""
+    return decisions.final(grade, database.decisions(grade.submission.student))
+
+
+def finals(database: store.Store) -> Iterator[tuple[Grade, Evidence]]:
+    """Every grade of the batch with what people decided, and the facts that it rests on."""
+    decided = database.decided_students()
+    for grade, evidence in database.graded():
+        yield (final(database, grade) if grade.submission.student in decided else grade), evidence
+
+
+def all_of(database: store.Store) -> tuple[Grade, ...]:
+    """Every final grade of the batch, without what only its own page shows."""
+    decided = database.decided_students()
+    return tuple(
+        _slim(final(database, grade) if grade.submission.student in decided else grade) for grade in database.grades()
+    )
+
+
+def student_of(database: store.Store, student: str) -> tuple[Grade, Evidence]:
+    """The automatic grade of a student, with the facts that it rests on.
+
+    Raises:
+        GraderError: where no such student has a grade, with the nearest names.
+    """
+    found = database.of_student(student)
+    if found is None:
+        raise GraderError(f"no student `{feedback.safe(student)}` has a grade here", hint=_nearest(database, student))
+    return found
+
+
+def _nearest(database: store.Store, student: str) -> str:
+    known = [name for name, _ in database.batch()]
+    near = difflib.get_close_matches(student, known, n=3) or known[:3]
+    return f"there are for example: {', '.join(map(feedback.safe, near))}" if near else "nobody is graded yet"
 
 
 def existing(folder: Path) -> Path:
@@ -128,23 +210,124 @@ def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: 
     return page
 
 
-def write_class(folder: Path, database: store.Store, *, language: Language) -> tuple[Grade, ...]:
-    """Write what concerns the whole class: every grade as JSON, the table, the overview page."""
+def put_aside(folder: Path, database: store.Store) -> tuple[str, ...]:
+    """Move the pages of whoever is no longer in the batch out of the way, so that nobody sends them out."""
+    known = {feedback_page(student).split("/")[1] for student, _ in database.batch()}
+    pages = folder / "feedback"
+    gone = [path for path in sorted(pages.iterdir()) if path.name not in known] if pages.is_dir() else []
+    for path in gone:
+        with _writing(path):
+            (folder / REMOVED).mkdir(exist_ok=True)
+            path.replace(_unused(folder / REMOVED / path.name))
+    return tuple(path.name for path in gone)
+
+
+def _unused(path: Path) -> Path:
+    """The path, with a number where something is there already."""
+    paths = (path.with_name(f"{path.name} ({number})") for number in itertools.count(2))
+    return path if not path.exists() else next(other for other in paths if not other.exists())
+
+
+def write_pages(folder: Path, database: store.Store, *, language: Language) -> None:
+    """Write the pages of everyone whose grade has changed since theirs was written."""
+    for student in database.unwritten():
+        found = database.of_student(student)
+        if found is not None:
+            write_feedback(folder, final(database, found[0]), found[1], language=language)
+        database.page_written(student)
+
+
+def earlier(database: store.Store) -> tuple[Grade, ...]:
+    """The last grade of whoever has none for these files, settings and rubric yet; it is shown as an earlier one."""
+    histories = ((student, database.history(student)) for student in database.pending())
+    return tuple(
+        decisions.final(_slim(history[-1][1]), database.decisions(student)) for student, history in histories if history
+    )
+
+
+def missing(database: store.Store) -> tuple[str, ...]:
+    """Who of the roster handed in nothing, where a roster was given."""
+    return tuple(from_json(database.note("missing") or "[]", tuple[str, ...]))
+
+
+def language_of(database: store.Store, chosen: Language | None) -> Language:
+    """The language that was chosen, else the one in which these results were written."""
+    return chosen or ("zh-TW" if database.note("language") == "zh-TW" else "en")
+
+
+def write_class(folder: Path, database: store.Store, *, language: Language, afresh: bool = False) -> tuple[Grade, ...]:
+    """Write what concerns the whole class: every grade as JSON, the table, the overview page.
+
+    A table that somebody has edited is moved aside first, so that no edit is lost; `edited` says so.
+    `afresh` compares the students' work with each other, which takes its time; else what was found is shown again.
+    """
     grades = []
+    works = comparison.Works(database) if afresh else None
     with replaced(folder / "grades.jsonl") as path, path.open("xb") as file:
-        for grade, evidence in database.graded():
-            file.write(to_json(grade_json(grade, evidence, language=language)) + b"\n")
-            grades.append(grade)
+        for grade, evidence in finals(database):
+            file.write(grade_line(grade, evidence, language=language))
+            grades.append(_slim(grade))
+            if works:
+                works.add(grade, evidence)
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
-    write(folder / "grades.csv", grades_csv(grades, links=links), encoding="utf-8-sig")
-    write(folder / OVERVIEW, feedback.summary(grades, language=language, links=links))
+    if edited(folder, database):
+        with _writing(folder / TABLE):
+            (folder / TABLE).replace(folder / EDITED)
+    write(folder / TABLE, grades_csv(grades, links=links), encoding="utf-8-sig")
+    take_table(folder, database)
+    if works:
+        works.keep()
+    write_overview(folder, database, grades, language=language)
     return tuple(grades)
+
+
+def _slim(grade: Grade) -> Grade:
+    """The grade without what only its own page shows, since a class is held whole in memory."""
+    return replace(grade, experiments=(), coverage=(), shared=())
+
+
+def write_overview(folder: Path, database: store.Store, grades: Sequence[Grade], *, language: Language) -> None:
+    """Write the overview page."""
+    links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
+    page = feedback.summary(
+        grades,
+        language=language,
+        links=links,
+        missing=missing(database),
+        earlier=earlier(database),
+        alike=comparison.kept(database),
+    )
+    write(folder / OVERVIEW, page)
+
+
+def edited(folder: Path, database: store.Store) -> bool:
+    """Whether somebody has changed the table since it was written."""
+    written = database.note(TABLE)
+    return written is not None and (folder / TABLE).is_file() and _digest(folder / TABLE) != written
+
+
+def take_table(folder: Path, database: store.Store) -> None:
+    """Note that what somebody changed in the table has become decisions, so that it may be written over."""
+    database.set_note(TABLE, _digest(folder / TABLE))
+
+
+def _digest(path: Path) -> str:
+    with files.opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(path: Path, text: str, *, encoding: str = "utf-8") -> None:
     """Write a file whole or not at all; a character that is none, as half of a pair, is shown escaped."""
     with replaced(path) as draft, draft.open("xb") as file:
         file.write(text.encode(encoding, "backslashreplace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in a folder that is made where there is none."""
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as draft:
+        draft.write_bytes(data)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from grader import patterns
+from grader import feedback, patterns
 from grader.cli import options, settings
 from grader.cli.errors import Stop, shown
 from grader.cli.terminal import out, say, table
@@ -95,7 +95,7 @@ def _tell(rubric: Rubric, language: Language) -> None:
     out(shown(rubric.title), bold=True)
     out()
     rows = [
-        [f"{c.points:g}", c.id, shown(c.title.get(language) or c.title.get("en") or ""), shown(_parameters(c.params))]
+        [f"{c.points:g}", c.id, shown(feedback.titled(c, language)), shown(_parameters(c.params))]
         for c in rubric.criteria
     ]
     for line in table([*rows, [f"{rubric.out_of:g}", say("rubric.total", language), "", ""]], right=(0,)):

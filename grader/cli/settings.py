@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from importlib.resources.abc import Traversable
 
-    from grader.model import Submission
+    from grader.model import Language, Submission
     from grader.rubric import Rubric
+    from grader.store import Store
 
 MAX_TEXT = 64 * 2**20
 
@@ -69,6 +70,14 @@ def _refuse_kernel(named: str, *, where: str, trust: bool | None) -> None:
             where=where,
             hint="look at it, and then add --trust-rubric, or choose a Python yourself with --kernel-python",
         )
+
+
+def note(store: Store, rubric: Rubric, *, name: str, language: Language) -> None:
+    """Note with the results by which rubric and in which language they are, so that later commands go on with both."""
+    store.set_note("language", language)
+    store.set_note("rubric", str(Path(name).absolute()) if Path(name).exists() else name)
+    store.set_note("base", rubric.gather.base)
+    store.set_note("assignment", rubric.assignment)
 
 
 def rubric_text(name: str) -> str:

@@ -13,7 +13,7 @@ from grader.model import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from grader.model import Grade, Scored
+    from grader.model import Grade, Lateness, Scored
 
 _PENDING = (Verdict.REVIEW, Verdict.FAULT)
 _BEGINS = "=+-@\u2212"  # in any width
@@ -29,15 +29,18 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
     ids = _ids(grades)
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["student", "points", "pending", "out_of", "needs_review", *ids, "notebook", "report", "feedback"])
+    head = ["student", "points", "pending", "out_of", "percent", "needs_review", "decided", "late"]
+    writer.writerow([*head, *ids, "notebook", "report", "feedback"])
     for grade in grades:
         student = grade.submission.student
         points = {scored.criterion.id: _points(scored) for scored in grade.scored}
         writer.writerow(
             [
                 harmless(student),
-                *(f"{number:g}" for number in (grade.points, grade.pending, grade.out_of)),
+                *(f"{number:g}" for number in (grade.points, grade.pending, grade.out_of, percent(grade))),
                 "yes" if grade.needs_review else "no",
+                " ".join(scored.criterion.id for scored in grade.scored if scored.decided),
+                _late(grade.submission.lateness),
                 *(points.get(criterion, "") for criterion in ids),
                 *(harmless(name or "") for name in (grade.submission.notebook, grade.submission.report)),
                 harmless(links.get(student, "")),
@@ -64,6 +67,18 @@ def harmless(text: str) -> str:
 def _is_formula(part: str) -> bool:
     first = next((letter for letter in part if not unicodedata.category(letter).startswith(_UNSEEN)), "")
     return first != "" and unicodedata.normalize("NFKC", first)[0] in _BEGINS
+
+
+def _late(lateness: Lateness | None) -> str:
+    """Blank where no deadline is known, else yes with the way in which it is known, or no."""
+    if lateness is None:
+        return ""
+    return f"yes ({lateness.known_by})" if lateness.late else "no"
+
+
+def percent(grade: Grade) -> float:
+    """The points as a share of all that were judged, to two digits."""
+    return round(100 * grade.points / grade.out_of, 2) if grade.out_of else 0.0
 
 
 def _ids(grades: Iterable[Grade]) -> tuple[str, ...]:

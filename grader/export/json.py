@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from grader import feedback
 from grader.model import plain
@@ -12,6 +15,7 @@ from grader.model import plain
 if TYPE_CHECKING:
     from grader.model import (
         Coverage,
+        Decided,
         Evidence,
         Experiment,
         Grade,
@@ -32,12 +36,16 @@ def grade_json(grade: Grade, evidence: Evidence, *, language: Language) -> dict[
     submission, isolation = grade.submission, evidence.isolation
     value = {
         "schema": SCHEMA,
-        "grader": version("descent-grader"),
+        "grader": _version(),
         "submission": {
             "student": submission.student,
             "notebook": submission.notebook,
             "report": submission.report,
             "digest": submission.digest,
+            "origin": submission.origin,
+            "person": submission.person,
+            "received": submission.received,
+            "lateness": submission.lateness,
         },
         "rubric": {"title": grade.rubric.title, "digest": grade.rubric.digest},
         "isolation": {"level": isolation.level, "network": isolation.network, "memory": isolation.memory},
@@ -60,6 +68,17 @@ def grade_json(grade: Grade, evidence: Evidence, *, language: Language) -> dict[
     return plain_value
 
 
+def grade_line(grade: Grade, evidence: Evidence, *, language: Language) -> bytes:
+    """The same as one line of JSON."""
+    return msgspec.json.encode(grade_json(grade, evidence, language=language)) + b"\n"
+
+
+@cache
+def _version() -> str:
+    """The version of the grader; asked for once, since a class has thousands of lines."""
+    return version("descent-grader")
+
+
 def _finding(scored: Scored, language: Language) -> dict[str, Any]:
     finding = scored.finding
     return {
@@ -73,6 +92,23 @@ def _finding(scored: Scored, language: Language) -> dict[str, Any]:
         "hint": _text(finding.hint, language),
         "where": _given(plain(finding.where)) if finding.where else None,
         "details": [feedback.text(detail, language) for detail in finding.details],
+        "decision": _decision(scored.decided) if scored.decided else None,
+    }
+
+
+def _decision(decided: Decided) -> dict[str, Any]:
+    """What a person decided, on which automatic result, and what that is by now."""
+    decision = decided.decision
+    return {
+        "points": decision.points,
+        "share": decision.share,
+        "comment": decision.comment,
+        "note": decision.note,
+        "by": decision.by,
+        "at": decision.at,
+        "on": decision.basis,
+        "automatic": decided.automatic,
+        "stale": decided.stale,
     }
 
 

@@ -5,6 +5,6 @@ Showing computes no points: it reads a finished `Grade` and the `Evidence` under
 
 from grader.feedback.catalogue import columns, cut, number, safe, text
 from grader.feedback.overview import rows, summary
-from grader.feedback.render import render
+from grader.feedback.render import render, title, titled
 
-__all__ = ["columns", "cut", "number", "render", "rows", "safe", "summary", "text"]
+__all__ = ["columns", "cut", "number", "render", "rows", "safe", "summary", "text", "title", "titled"]

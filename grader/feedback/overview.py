@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from grader.alike import Alike
 from grader.feedback import plots
 from grader.feedback.catalogue import label, number, safe, text, word
 from grader.feedback.pages import fill
@@ -18,6 +20,9 @@ from grader.model import Finding, Grade, Language, Message, Record, Scored, Verd
 
 BINS = 10
 DIAGNOSES = 8
+PAIRS = 40
+"""How many pairs of students whose work is alike are shown."""
+NOTHING_ALIKE = Alike()
 SHOWN = 12
 """How many students of one diagnosis are linked by name."""
 WAITING = (Verdict.REVIEW, Verdict.FAULT)
@@ -51,8 +56,20 @@ class Waiting(Record, frozen=True, kw_only=True):
     reason: Message | None
 
 
-def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, str]) -> str:
-    """One self-contained HTML page; `links` maps a student to the path of the feedback, relative to this page."""
+def summary(
+    grades: Sequence[Grade],
+    *,
+    language: Language,
+    links: Mapping[str, str],
+    missing: Sequence[str] = (),
+    earlier: Sequence[Grade] = (),
+    alike: Alike = NOTHING_ALIKE,
+) -> str:
+    """One self-contained HTML page; `links` maps a student to the path of the feedback, relative to this page.
+
+    `missing` are students of the roster who handed in nothing, `earlier` grades of those who have no new one yet, and
+    `alike` is what students' work shares.
+    """
     decided, pending = _bins(grades)
     columns = _columns(grades, language)
     return fill(
@@ -69,7 +86,13 @@ def summary(grades: Sequence[Grade], *, language: Language, links: Mapping[str, 
         shown=SHOWN,
         queue=_queue(grades, language),
         columns=tuple(columns.values()),
-        lines=tuple((grade, tuple(_by_criterion(grade).get(column) for column in columns)) for grade in grades),
+        lines=tuple((grade, _cells(grade, tuple(columns))) for grade in grades),
+        percent=_percent,
+        missing=tuple(missing),
+        earlier=tuple(earlier),
+        alike=alike,
+        pairs=PAIRS,
+        late=tuple(grade for grade in grades if grade.submission.lateness and grade.submission.lateness.late),
         # Quoted, so that no `javascript:` can be one, and markup, so that a long one is not cut.
         links={student: Markup(quote(link)) for student, link in links.items()},  # noqa: S704 - it is quoted
     )
@@ -97,6 +120,12 @@ def _columns(grades: Sequence[Grade], language: Language) -> dict[str, str]:
 
 def _by_criterion(grade: Grade) -> dict[str, Verdict]:
     return {scored.criterion.id: scored.finding.verdict for scored in grade.scored}
+
+
+def _cells(grade: Grade, columns: Sequence[str]) -> tuple[tuple[Verdict | None, bool], ...]:
+    """The verdict for each column, and whether a person decided it."""
+    found = {one.criterion.id: (one.finding.verdict, one.decided is not None) for one in grade.scored}
+    return tuple(found.get(column, (None, False)) for column in columns)
 
 
 def _verdicts(grade: Grade) -> set[Verdict]:
@@ -165,7 +194,7 @@ def _diagnoses(grades: Sequence[Grade], language: Language) -> tuple[Diagnosis, 
     said: dict[tuple[object, ...], list[tuple[str, Scored, Message]]] = {}
     for grade in grades:
         for scored in grade.scored:
-            for reason in _reasons(scored.finding):
+            for reason in () if scored.decided else _reasons(scored.finding):
                 same = (reason.id, reason.parameters.get("topic"))
                 said.setdefault(same, []).append((grade.submission.student, scored, reason))
     common = sorted(said.values(), key=lambda entries: -len({student for student, _, _ in entries}))
@@ -187,9 +216,14 @@ def _diagnosis(entries: Sequence[tuple[str, Scored, Message]], language: Languag
 
 
 def _queue(grades: Sequence[Grade], language: Language) -> tuple[Waiting, ...]:
-    """What a person has to decide, faults first, then by the points that hang on it."""
+    """What a person has to decide: faults first, the rest in no order of names or points, which sways who judges."""
     entries = list(chain.from_iterable(_waiting(grade, language) for grade in grades))
-    return tuple(sorted(entries, key=lambda entry: (entry.verdict is not Verdict.FAULT, -entry.pending)))
+    return tuple(sorted(entries, key=lambda entry: (entry.verdict is not Verdict.FAULT, _drawn(entry.student))))
+
+
+def _drawn(student: str) -> bytes:
+    """A place in the queue that follows from the name alone, and looks as if it were drawn."""
+    return hashlib.sha256(student.encode("utf-8", "backslashreplace")).digest()
 
 
 def _waiting(grade: Grade, language: Language) -> list[Waiting]:

@@ -21,6 +21,8 @@ from grader.model import Language, Message, Where, message
 
 LANG = {"en": "en", "zh-TW": "zh-Hant-TW"}
 SYMBOLS = {"pass": "✓", "partial": "◐", "fail": "✗", "review": "?", "skipped": "–", "fault": "!"}
+COMMENT = 2000
+"""Characters of what a person wrote to the student that are shown."""
 UNBROKEN = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 """An equals sign that no line ends beside: `lr = 1` is read as one word."""
 _SMALL = re.compile(r"\d[\d.]*e-\d+")
@@ -41,6 +43,7 @@ def fill(name: str, language: Language, **view: Any) -> str:
         "word": lambda kind, given: word(kind, given, language),
         "place": partial(place, language=language),
         "tongue": tongue,
+        "comment": lambda said: safe(said, COMMENT),
     }
     return _environment().get_template(name).render(known | view)
 

@@ -10,11 +10,13 @@ from importlib.metadata import version
 from markupsafe import Markup
 
 from grader.feedback import plots, sheets
-from grader.feedback.catalogue import label, number, numbers, safe, text, word
+from grader.feedback.catalogue import filled, label, number, numbers, safe, text, values, word
 from grader.feedback.pages import fill
 from grader.model import (
     Coverage,
+    Criterion,
     Curve,
+    Decided,
     Divergence,
     Evidence,
     Finding,
@@ -92,6 +94,7 @@ class Open(Record, frozen=True, kw_only=True):
     hint: Message | None = None
     details: tuple[Message, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    decided: Decided | None = None
 
 
 def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
@@ -137,7 +140,9 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
 
 
 def _broken(grade: Grade, evidence: Evidence) -> bool:
-    return evidence.fault is not None or any(scored.finding.verdict is Verdict.FAULT for scored in grade.scored)
+    verdicts = {scored.finding.verdict for scored in grade.scored}
+    all_decided = grade.scored and all(scored.decided for scored in grade.scored)
+    return Verdict.FAULT in verdicts or (evidence.fault is not None and not all_decided)
 
 
 def _state(grade: Grade, evidence: Evidence) -> tuple[Message, ...]:
@@ -180,8 +185,14 @@ def _waits(opens: Sequence[Open]) -> tuple[Open, ...]:
 
 def title(scored: Scored, language: Language) -> str:
     """The criterion's title in this language, else in English, else its id."""
-    titles = scored.criterion.title
-    return safe(titles.get(language) or titles.get("en") or scored.criterion.id)
+    return titled(scored.criterion, language)
+
+
+def titled(criterion: Criterion, language: Language) -> str:
+    """The title of a rubric's criterion; `{limit}` in it is the criterion's own key."""
+    known = criterion.title.get(language) or criterion.title.get("en") or criterion.id
+    given = {name: value for name, value in criterion.params.items() if isinstance(value, str | int | float)}
+    return safe(filled(known, values(given, language)))
 
 
 def _strip(grade: Grade, language: Language) -> Markup:
@@ -270,9 +281,14 @@ def _groups(grade: Grade, language: Language) -> tuple[tuple[Scored, ...], ...]:
         finding = scored.finding
         if finding.verdict in OPEN:
             said = (finding.message, *([finding.hint] if finding.hint else []), *finding.details)
-            same = (finding.verdict, finding.where, *(text(one, language) for one in said))
+            same = (finding.verdict, finding.where, _comment(scored), *(text(one, language) for one in said))
             groups.setdefault(same, []).append(scored)
     return tuple(map(tuple, groups.values()))
+
+
+def _comment(scored: Scored) -> str | None:
+    """What a person wrote to the student about this criterion; None where nobody decided."""
+    return scored.decided.decision.comment if scored.decided else None
 
 
 def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Language) -> Open:
@@ -290,6 +306,7 @@ def _open(n: int, group: Sequence[Scored], evidence: Evidence, language: Languag
         hint=None if finding.hint in told else finding.hint,
         details=tuple(one for one in finding.details if not gaps or not (one in told or one.id in TABULATED)),
         gaps=gaps,
+        decided=group[0].decided,
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ MAX_COMPARED = 256 * 2**20  # of one student's files, where several of a kind ma
 
 # What students hand in by mistake in place of the right kind of file.
 ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tar.gz", ".tgz")
+TYPED = ("text.html", "link.html")
+"""What was typed into the page of a learning management system in place of a file."""
 LOOKALIKES: dict[Part, tuple[str, ...]] = {
     "notebook": (*ARCHIVES, ".py", ".ipynb.txt", ".ipynb.json", ".html", ".htm", ".json"),
-    "report": (*ARCHIVES, ".docx", ".doc", ".odt", ".pages", ".md", ".tex", ".txt", ".pptx"),
+    "report": (*ARCHIVES, ".docx", ".doc", ".odt", ".pages", ".md", ".tex", ".txt", ".pptx", *TYPED),
 }
 DRAFTS = ("untitled", "scratch", "draft", "test", "backup", "old", "副本", "草稿", "測試", "备份", "備份")
 SUFFIX: dict[Part, str] = {"notebook": ".ipynb", "report": ".pdf"}
@@ -152,8 +154,41 @@ def _own_folder(root: Path, handed_out: bytes) -> Submission:
     return submission
 
 
-def _submission(student: str, root: Path, handed_out: bytes = b"") -> Submission:
-    seen = _walk(root)
+def of_files(student: str, root: Path, names: Sequence[str] | None = None, *, handed_out: str = "") -> Submission:
+    """Make one student's submission of a folder, or of those of its files that are named."""
+    return _submission(student, root, handed_out.encode(), names)
+
+
+def students_folders(path: Path) -> list[Path]:
+    """List the folders that may be students': neither links nor what systems leave behind."""
+    return _folders(path)
+
+
+def with_files(submission: Submission, chosen: Mapping[Part, str | None]) -> Submission:
+    """The same with the notebook or the report that a person chose, None for none of that kind.
+
+    Raises:
+        GraderError: where it has no such file.
+    """
+    for name in filter(None, chosen.values()):
+        if name not in submission.files:
+            where = submission.origin or submission.student
+            raise GraderError(f"there is no file `{name}` in this hand-in", where=where)
+    names = {part: chosen.get(part, getattr(submission, part)) for part in SUFFIX}
+    taken = [Path(submission.root, name) for name in names.values() if name]
+    problems = tuple(one for one in submission.problems if not any(one.id.startswith(f"intake.{p}-") for p in chosen))
+    return replace(
+        submission,
+        notebook=names["notebook"],
+        report=names["report"],
+        digest=_digest(taken),
+        received=_received(taken),
+        problems=problems,
+    )
+
+
+def _submission(student: str, root: Path, handed_out: bytes = b"", names: Sequence[str] | None = None) -> Submission:
+    seen = _walk(root) if names is None else _Walk(files=tuple(root / name for name in names))
     if seen.closed:
         names = ", ".join(seen.closed[:5])
         problems = tuple(message(f"intake.{part}-closed", files=names) for part in SUFFIX)
