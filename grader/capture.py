@@ -482,7 +482,7 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any, str]]:
     if kind in SEQUENCES:
         return _items(thing)
     if _is(kind, "numpy", "ndarray"):
-        return _rows(thing)
+        return _entries({name: thing[name] for name in thing.dtype.names}, "m") if thing.dtype.names else _rows(thing)
     if _is(kind, "pandas", "DataFrame"):
         return _entries({key: thing[key] for key in list(thing.columns)[:WIDEST]}, "m")
     if kind is SimpleNamespace or kind.__module__ == "__main__":
@@ -552,6 +552,8 @@ def likely_shape(thing: Any) -> tuple[int, int] | None:
     """Say how many rows and columns a thing would have, before any of it is converted."""
     kind = type(thing)
     if _is(kind, "numpy", "ndarray"):
+        if thing.dtype.names and thing.ndim == 1:
+            return (len(thing), len(thing.dtype.names)) if _all_numbers(thing) and len(thing) > 1 else None
         return _array_shape(thing.shape) if thing.dtype.kind in "fiub" else None
     if _is(kind, "pandas", "Series"):
         return (len(thing), 1) if thing.dtype.kind in "fiub" and len(thing) > 1 else None
@@ -561,6 +563,11 @@ def likely_shape(thing: Any) -> tuple[int, int] | None:
         return None
     width = _width(thing[0])
     return None if width is None else (len(thing), width)
+
+
+def _all_numbers(thing: Any) -> bool:
+    """Say whether every field of a structured array is a number."""
+    return all(thing.dtype[name].kind in "fiub" for name in thing.dtype.names)
 
 
 def _array_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
@@ -598,6 +605,8 @@ def numbers(thing: Any) -> tuple[int, int, memoryview] | None:
     if _is(kind, "pandas", "Series"):
         return _from_array(thing.to_numpy())
     if _is(kind, "numpy", "ndarray"):
+        if thing.dtype.names:
+            thing = sys.modules["numpy"].stack([thing[name].astype("<f8") for name in thing.dtype.names], axis=1)
         return _from_array(thing)
     if kind is array:
         return _plain(len(thing), 0, array("d", thing))

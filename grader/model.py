@@ -382,7 +382,8 @@ Effect = Literal["converged", "converging", "stalled", "oscillating", "diverging
 class Match(Record, frozen=True, kw_only=True):
     """What one training run is: the rule it follows, or the first step where it leaves the rule and why.
 
-    `slip` says that a single mistake explains every step of a run that differs.
+    `slip` says that a single mistake explains every step of a run that differs. `line` is where the loop begins that
+    made it, 0 where none is known.
     """
 
     cell: int
@@ -405,6 +406,7 @@ class Match(Record, frozen=True, kw_only=True):
     final_loss: float | None = None
     curve: Curve = Curve()
     trace_digest: str = ""
+    line: int = 0
 
     @property
     def stands(self) -> bool:

@@ -349,7 +349,8 @@ def _short_of_runs(theirs: Notebook, matches: Sequence[Match]) -> frozenset[int]
     from grader import notebook
 
     started = Counter(call.cell for call in notebook.calls(theirs))
-    found = Counter(match.cell for match in matches if not match.stands)
+    sure = [match for match in matches if (match.line or match.verdict == "matches") and not match.stands]
+    found = Counter(match.cell for match in sure)
     return frozenset(started - found)
 
 

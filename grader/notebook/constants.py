@@ -183,9 +183,24 @@ def arguments(call: ast.Call, functions: Mapping[str, Callable]) -> dict[str, as
     function = functions.get(name)
     if function is None:
         return keywords if name in _OPTIMIZERS else {}
-    if any(isinstance(a, ast.Starred) for a in call.args):
-        return keywords
-    return dict(zip(function.parameters, call.args, strict=False)) | keywords
+    return dict(zip(function.parameters, _unpacked(call.args, function), strict=False)) | keywords
+
+
+def _unpacked(args: list[ast.expr], function: Callable) -> list[ast.expr]:
+    """Give each argument the place of its parameter: `*start` takes those that the others leave without a default."""
+    stars = [i for i, each in enumerate(args) if isinstance(each, ast.Starred)]
+    if len(stars) != 1:
+        return [] if stars else args
+    needed = len(function.parameters) - len(function.defaults)
+    unknown: list[ast.expr] = [ast.Constant(value=None)] * max(needed - len(args) + 1, 0)
+    return [*args[: stars[0]], *unknown, *args[stars[0] + 1 :]]
+
+
+def _literals(node: ast.expr) -> Iterator[float]:
+    """List the numbers in an expression."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, float):
+            yield inner.value
 
 
 # -- what is declared ------------------------------------------------------------------------------
@@ -301,7 +316,12 @@ class _Statements:
 
     def _calls(self, statement: ast.stmt, *, looping: bool) -> Iterator[Stated]:
         for node in _own_expressions(statement):
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.comprehension):
+                named = loop_values(node.target, node.iter, self.known, self.tables)
+                yield from ((name, value, statement.lineno) for name, value in named)
+            elif isinstance(node, ast.Lambda):
+                yield from (("lambda", value, node.lineno) for value in _literals(node.body))
+            elif isinstance(node, ast.Call):
                 for name, value in arguments(node, self.functions).items():
                     stated = number(value, NOTHING if looping else self.known)
                     if stated is not None:

@@ -20,6 +20,7 @@ from grader.notebook.constants import Callable, arguments, called, defined, loop
 
 Value = float | str | tuple[float, ...]
 Env = dict[str, Value]
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 MAX_SITES = 300
 MAX_DEPTH = 4
 MAX_VISITS = 20_000
@@ -149,6 +150,9 @@ class _Walk:
         for name in sorted((loaded | stored) & env.keys()):
             values = _settled(values, name, env[name], rule=rule, updated=name in stored)
         values = _without_weak(values, rule)
+        literal = _literal_rate(statements) if "lr" not in values else None
+        if literal is not None:
+            values["lr"] = literal
         count = _count(node, env)
         if count is not None and _is_count(count):
             values["iteration"] = count
@@ -161,8 +165,23 @@ class _Walk:
     def calls(self, node: ast.stmt, env: Env, cell: int, depth: int) -> Iterator[Site]:
         if depth >= MAX_DEPTH:
             return
+        inside = {id(call) for turn in _comprehensions(node) for call in _calls_in(turn)}
         for call in _calls_in(node):
-            yield from self.call(call, node, env, cell, depth)
+            if id(call) not in inside:
+                yield from self.call(call, node, env, cell, depth)
+        for turn in _comprehensions(node):
+            for values in islice(self.turns(turn, env), 50):
+                for call in _calls_in(turn):
+                    yield from self.call(call, node, env | values, cell, depth)
+
+    def turns(self, node: Comprehension, env: Env) -> Iterator[Env]:
+        """Yield what a comprehension over constants assigns in each turn; of others nothing is known, as if once."""
+        first = node.generators[0]
+        rounds = loop_rounds(first.target, first.iter, self.tables) if len(node.generators) == 1 else []
+        for round_ in rounds or [{}]:
+            values = {name: value_of(part, env) for name, part in round_.items()}
+            self.tables |= {name: part for name, part in round_.items() if isinstance(part, ast.Dict | ast.Call)}
+            yield {name: value for name, value in values.items() if value is not None}
 
     def call(self, call: ast.Call, node: ast.stmt, env: Env, cell: int, depth: int) -> Iterator[Site]:
         function = self.functions.get(called(call.func))
@@ -342,7 +361,16 @@ def _names(statements: Sequence[ast.stmt]) -> tuple[set[str], set[str]]:
     return loaded, stored
 
 
-def _calls_in(node: ast.stmt) -> Iterator[ast.Call]:
+def _comprehensions(node: ast.AST) -> Iterator[Comprehension]:
+    """List the outermost comprehensions of a statement."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Comprehension):
+            yield child
+        elif not isinstance(child, ast.stmt | ast.Lambda):
+            yield from _comprehensions(child)
+
+
+def _calls_in(node: ast.AST) -> Iterator[ast.Call]:
     yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
 
 
@@ -416,6 +444,41 @@ def _base(target: ast.expr) -> str | None:
     while isinstance(target, ast.Subscript):
         target = target.value
     return target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else None
+
+
+def _literal_rate(statements: Sequence[ast.stmt]) -> float | None:
+    """Return the number that multiplies the gradient where a rate has no name: `b = b - 1e-6 * gb`."""
+    found = set()
+    for node in statements:
+        for target, value in _moved(node):
+            memory = accumulates(node)[1] is not None or _gradient_like(target)
+            found |= set() if memory else {v for v in _factors(value) if v > 0 and v not in (0.5, 1.0, 2.0)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _moved(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    """List what a statement moves, each with what it is moved by."""
+    match node:
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if len(targets) == len(values):
+            pairs = [(t, v) for t, v in zip(targets, values, strict=True) if isinstance(v, ast.BinOp)]
+            yield from ((_base(t) or "", v.right) for t, v in pairs if isinstance(v.op, ast.Sub | ast.Add))
+        case ast.Assign(targets=[target], value=ast.BinOp(op=ast.Sub() | ast.Add(), left=left, right=right)):
+            if _base(target) in _loaded(left):
+                yield _base(target) or "", right
+        case ast.AugAssign(target=target, op=ast.Sub() | ast.Add(), value=value):
+            yield _base(target) or "", value
+
+
+def _factors(value: ast.expr) -> Iterator[float]:
+    """List the numbers that a product has as factors, `1e-6` of `1e-6 * 2 * g`."""
+    match value:
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            yield from _factors(left)
+            yield from _factors(right)
+        case ast.BinOp(left=left, op=ast.Div()):
+            yield from _factors(left)
+        case _ if (stated := number(value)) is not None:
+            yield stated
 
 
 # -- which rule it looks like ----------------------------------------------------------------------------

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 MOST_STEPS = 1_000_000
 MOST_RUNS = 200  # of a notebook that are judged at all
 MOST_TRIED = 16  # of them that follow no rule at once: trying everything takes up to a second each
+OTHER_MODELS = {"exp", "sigmoid", "softmax", "logistic", "tanh", "relu", "expit", "log_loss", "bce"}
 MOST_RESULTS = 60  # states of a table that compares runs
 MOST_GUESSED = 300  # pairs of series that no name calls a run, and that are tried as one
 
@@ -43,7 +44,8 @@ MOST_GUESSED = 300  # pairs of series that no name calls a run, and that are tri
 class Notebook(NamedTuple):
     """What a notebook holds and states up to a cell: `offered` data, the likeliest first, and others `besides`.
 
-    `stopped` says that the cell did not run to its end, `sure` that the first of `begins` is where the run began.
+    `stopped` says that the cell did not run to its end, `sure` that the first of `begins` is where the run began,
+    `other_model` that its loop computes what no model that is linear in its parameters needs.
     """
 
     series: Sequence[Series]
@@ -54,6 +56,7 @@ class Notebook(NamedTuple):
     besides: Sequence[Samples]
     stopped: bool = False
     sure: bool = False
+    other_model: bool = False
 
 
 class Ruling(NamedTuple):
@@ -116,7 +119,7 @@ def runs(
                 earlier.append(path)
                 judged.append(path)
                 used |= set(path.names)
-                found.append(msgspec.structs.replace(match, trace_digest=digest))
+                found.append(msgspec.structs.replace(match, trace_digest=digest, line=path.line))
     found = [match for match, path in zip(found, judged, strict=True) if not _is_of_results(match, path, judged)]
     return (*losses.apart(list(diagnose.unused_velocity(found))), *_unjudged(left))
 
@@ -132,6 +135,7 @@ def _is_of_results(match: Match, path: Path, others: Sequence[Path]) -> bool:
 def _of_call(notebook: Notebook, path: Path, settings: Mapping[str, float], loops: Sequence[Loop]) -> Notebook:
     """What is known of a run by its own call: its settings, where it begins, and which data its loop reads."""
     read = {name for loop in loops if loop.line == path.line and loop.cell <= path.cell for name in loop.reads}
+    notebook = notebook._replace(other_model=bool(read & OTHER_MODELS))
     offered = sorted(notebook.offered, key=lambda each: -sum(naming.root(name) in read for name in each.names))
     if not settings:
         return notebook._replace(offered=offered)
@@ -201,6 +205,8 @@ def _match(path: Path, notebook: Notebook, before: Path | None, *, thorough: boo
     ruling = _ruling(likeliest, views, stated, path, thorough=thorough)
     if ruling is None:
         return None
+    if ruling.verdict in ("unexplained", "review") and notebook.other_model:
+        return _unverifiable(path, count, stated, "verify.other-model", overflowed=overflowed)
     if before is not None:
         goes_on = message("verify.continued", cell=before.cell)
         ruling = _remembering(before, path, ruling, offered, stated) or ruling._replace(notes=(*ruling.notes, goes_on))
@@ -363,7 +369,7 @@ def _fitted(view: View, fits: Sequence[Fit], stated: Said) -> Ruling:
         notes.append(message("verify.signed-start", lr=best.rates[0].stated))
     found = None
     unstated = not any(rate.declared for rate in best.rates)
-    if unstated and stated.own_rates:
+    if unstated and stated.own_rates and ("lambda", best.rates[0].stated) not in stated.numbers:
         found = contradictions.contradicted(case, best)
     elif len(best.rates) > 1:
         found = contradictions.uneven(case, best)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from grader.model import Floats, Kept, Loop, Series
 
+_MEMORIES = {"m", "v", "s", "g", "r", "mt", "vt", "st", "cache", "velocity", "mom", "acc", "G", "S", "V", "M"}
 _ANY = re.escape("[*]")
 _COLUMN = re.compile(r"\[:, (\d+)\]$")
 _ROW = re.compile(r"\[(\d+)\]$")
@@ -47,7 +48,8 @@ def by_loop(series: Sequence[Series], cell: int, loops: Sequence[Loop]) -> Itera
 def _recorded(here: Sequence[Series], loop: Loop) -> Iterator[list[list[Part]]]:
     """What was recorded of the parameters of a loop, run by run."""
     groups: dict[str, list[list[Part]]] = {}
-    for name in loop.carried:
+    parameters = [name for name in loop.carried if name.split(".")[-1] not in _MEMORIES] or loop.carried
+    for name in parameters:
         own = re.escape(name.split(".")[-1])
         place = rf"(?:({re.escape(loop.place or 'loop')}(?:\[\d+\])?)\.)?"
         for each in here:

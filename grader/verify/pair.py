@@ -307,9 +307,24 @@ def samples(series: Sequence[Series], cell: int, names: Names, read: AbstractSet
     """
     before = _before(series, cell)
     found = [*_pairs(_ranked(before, names.x, USUAL_X, read=read), _ranked(before, names.y, USUAL_Y, read=read), read)]
+    found += [(rank, part) for rank, whole in found[:MOST_SAMPLES] for part in _subsets(whole, before, read)]
     found += [(9, each) for each in _data_tables(before)]
     found.sort(key=lambda item: (-sum(root(name) in read for name in item[1].names), item[0]))
     return [each for _, each in found[:MOST_SAMPLES]]
+
+
+def _subsets(whole: Samples, series: Sequence[Series], read: AbstractSet[str]) -> Iterator[Samples]:
+    """The samples that index arrays choose, `x[train]`, where a loop reads both."""
+    if not {root(name) for name in whole.names} <= read:
+        return
+    for each in series:
+        index = np.squeeze(np.asarray(each.values, dtype=np.float64))
+        if each.name not in read or index.ndim != 1 or not 2 <= len(index) < len(whole.y):
+            continue
+        if np.array_equal(index, np.floor(index)) and index.min() >= 0 and index.max() < len(whole.y):
+            chosen = index.astype(int)
+            names = f"{whole.names[0]}[{each.name}]", f"{whole.names[1]}[{each.name}]"
+            yield Samples(names, whole.x[chosen], whole.y[chosen])
 
 
 def held_out(series: Sequence[Series], cell: int) -> list[Samples]:

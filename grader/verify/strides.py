@@ -76,7 +76,7 @@ def _strides(case: Case) -> tuple[int, ...]:
 def _tried(case: Case) -> Iterator[tuple[Form, float, float]]:
     """The plain forms with the stated rates, in every scale of the loss where that shows."""
     for form in plain_forms(case.said):
-        for lr in case.said.rates[:4]:
+        for lr in case.said.rates[:4] or case.said.positive[:6]:
             for factor in rules.scales(case.problem.size).values() if form.linear else (1.0,):
                 yield form, lr, factor
 

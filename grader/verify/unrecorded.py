@@ -30,7 +30,10 @@ def unrecorded(
             added.append(replace(each, notes=(message("kernel.recorded"), *each.notes)))
     moving = [each.cell for each in added if not each.stands]
     kept = []
+    held = {(each.cell, each.names) for each in again}
     for each in known:
+        if each.verdict == "unexplained" and not each.line and (each.cell, each.names) not in held:
+            continue  # a table of results, as the recorded runs have shown
         if each.stands and each.cell in moving:
             place = next(i for i, other in enumerate(added) if other.cell == each.cell and not other.stands)
             note = message("verify.aliased", name=each.names[0])
