@@ -21,7 +21,7 @@ JAILED = {
 LAYERS: tuple[set[str], ...] = (
     {"model"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
-    {"verify", "experiments", "coverage", "checks", "rubric", "similarity"},
+    {"reading", "verify", "experiments", "coverage", "checks", "rubric", "similarity"},
     {"store", "feedback", "export", "doctor"},
     {"pipeline"},
     {"batch"},
@@ -30,6 +30,7 @@ LAYERS: tuple[set[str], ...] = (
 SAME_LAYER = {
     "kernel": {"notebook", "sandbox", "trace"},
     "report": {"sandbox"},
+    "coverage": {"reading"},
     "checks": {"experiments", "coverage", "verify"},
     "rubric": {"checks", "coverage", "similarity"},
     "export": {"feedback"},
@@ -37,6 +38,7 @@ SAME_LAYER = {
 NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its own layer
     "verify": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "experiments": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
+    "reading": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "coverage": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "similarity": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "checks": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
@@ -45,7 +47,7 @@ NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its ow
     "feedback": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
     "export": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
 }
-JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric")
+JUDGES = ("reading", "verify", "experiments", "coverage", "similarity", "checks", "rubric")
 ONLY = {  # a library, and the rooms that alone may import it
     "click": {"cli"},
     "sqlite3": {"store"},
