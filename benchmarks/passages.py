@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 TOPICS = coverage.topics(
     tomllib.loads((files("rubrics") / "gradient_descent" / "topics.toml").read_text(encoding="utf-8"))
 )
-STATUSES = ("covered", "thin", "mentioned", "missing")
+STATUSES = ("covered", "thin", "mentioned", "missing", "wrong")
 KINDS = ("good", "wrong", "thin", "stuffed", "off")
 
 
@@ -78,7 +78,7 @@ def _report(name: str, *, every: bool) -> None:
 
 
 def _odd(found: list[tuple[dict[str, Any], Coverage]]) -> None:
-    usual = {"good": ("covered",), "wrong": ("covered", "thin"), "thin": ("thin", "mentioned")}
+    usual = {"good": ("covered",), "wrong": ("covered", "thin", "wrong"), "thin": ("thin", "mentioned")}
     for passage, one in found:
         if one.status not in usual.get(passage["kind"], ("mentioned", "missing")):
             print(f"  {passage['id']}: {passage['kind']}, judged {one.status}")

@@ -425,7 +425,7 @@ def test_a_topic_may_stand_where_nobody_could_read() -> None:
     assert judge("topic-covered", case, topic="sgd").verdict is Verdict.REVIEW
 
 
-@pytest.mark.parametrize("status", ["covered", "thin", "mentioned", "missing"])
+@pytest.mark.parametrize("status", ["covered", "thin", "mentioned", "missing", "wrong"])
 def test_what_text_recognition_says_of_a_topic_decides_nothing(status: str) -> None:
     coverage = Coverage(topic="sgd", status=status)  # type: ignore[arg-type]
     scan = replace(EVIDENCE, report=replace(REPORT, outcome="unreadable"))
@@ -437,7 +437,13 @@ def test_what_text_recognition_says_of_a_topic_decides_nothing(status: str) -> N
 
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [("covered", Verdict.PASS), ("thin", Verdict.REVIEW), ("mentioned", Verdict.REVIEW), ("missing", Verdict.FAIL)],
+    [
+        ("covered", Verdict.PASS),
+        ("thin", Verdict.REVIEW),
+        ("mentioned", Verdict.REVIEW),
+        ("wrong", Verdict.REVIEW),
+        ("missing", Verdict.FAIL),
+    ],
 )
 def test_a_topic_fails_only_where_it_is_missing_from_a_readable_report(status: str, verdict: Verdict) -> None:
     coverage = Coverage(topic="sgd", status=status)  # type: ignore[arg-type]

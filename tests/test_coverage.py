@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lines_run import lines_run
 
 from grader.coverage import UNREAD, Topics, coverage, topics
 from grader.model import Coverage, GraderError, Line, Problem, ReportFacts, Sheet
@@ -78,6 +78,71 @@ def test_nine_of_ten_good_passages_are_covered_that_the_lexicon_never_saw(name: 
     covered = [p for p in good if judged(p["text"], p["topic"]).status == "covered"]
 
     assert len(covered) >= 0.9 * len(good)
+
+
+STATEMENTS = [pytest.param(p, id=p["id"]) for p in passages("statements.toml")]
+TITLES = {"sgd": "SGD", "momentum": "Momentum", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+
+
+@pytest.mark.parametrize("passage", STATEMENTS)
+def test_a_passage_is_judged_by_what_it_states(passage: dict[str, Any]) -> None:
+    under = judged(f"# {TITLES[passage['topic']]}\n{passage['text']}", passage["topic"])
+
+    assert under.status in ({"missing", "mentioned"} if passage["right"] == "missing" else {passage["right"]})
+    assert "question" not in passage or passage["question"] in {question.id for question in under.questions}
+
+
+@pytest.mark.parametrize("passage", [p for p in STATEMENTS if "formula" not in str(p.id)])
+def test_a_passage_without_a_heading_is_judged_by_what_it_states(passage: dict[str, Any]) -> None:
+    assert judged(passage["text"], passage["topic"]).status == passage["right"]
+
+
+@pytest.mark.parametrize("right", ["covered", "wrong"])
+def test_what_is_wrong_is_asked_about_with_its_sentence(right: str) -> None:
+    for passage in passages("statements.toml"):
+        if passage["right"] == right:
+            found = judged(passage["text"], passage["topic"])
+            quotes = [str(question.parameters["quote"]) for question in found.questions]
+
+            assert bool(quotes) is (right == "wrong")
+            assert all(quote in passage["text"] for quote in quotes)
+
+
+@pytest.mark.parametrize(
+    ("topic", "name"),
+    [
+        ("momentum", "慣性"),
+        ("momentum", "動能"),
+        ("momentum", "動能法"),
+        ("momentum", "衝量法"),
+        ("momentum", "Momemtum"),
+        ("sgd", "隨機斜率下降法"),
+        ("sgd", "Stochastc Gradient Descent"),
+        ("adagrad", "自適應學習率梯度法"),
+        ("adagrad", "A d a g r a d"),
+        ("adagrad", "Addagrad"),
+        ("rmsprop", "方均根傳播"),
+        ("rmsprop", "均方根傳播"),
+        ("rmsprop", "RMS"),
+        ("rmsprop", "RMSP"),
+        ("rmsprop", "R.M.S. prop"),
+    ],
+)
+def test_a_method_is_known_by_its_other_names(topic: str, name: str) -> None:
+    told = {
+        "sgd": "It draws one random sample, computes its gradient and updates the weights. It is fast but noisy.",
+        "momentum": "It adds a part of the previous step to the gradient step, which damps oscillations.",
+        "adagrad": ADAGRAD.replace("Adagrad", "It"),
+        "rmsprop": "It divides by the root of a moving average of squared gradients, so the rate does not vanish.",
+    }[topic]
+
+    assert judged(f"# {name}\n{told}", topic).status == "covered"
+    assert judged(told.replace("It ", f"{name} ", 1), topic).status == "covered"
+
+
+@pytest.mark.parametrize("word", ["RMS", "慣性", "動能"])
+def test_a_word_that_is_a_name_in_headings_only_is_none_in_a_sentence(word: str) -> None:
+    assert all(one.status == "missing" for one in coverage(report(f"We compute the {word} of the error."), LEXICON))
 
 
 def test_mistakes_of_a_lexicon_are_told_all_at_once_with_their_places() -> None:
@@ -329,12 +394,17 @@ def test_a_slip_of_the_pen_does_not_hide_a_name(name: str) -> None:
     assert sum(one.status != "missing" for one in coverage(report(name), LEXICON)) == 1
 
 
-def test_a_page_without_full_stops_ends_in_time() -> None:
-    begun = time.monotonic()
+@pytest.mark.parametrize(
+    "text", ["adagrad squares the gradient ", "每個參數的梯度平方不會累加，", "# Adagrad\nIt is.\n"]
+)
+def test_the_work_grows_with_the_report(text: str) -> None:
+    def work(times: int) -> int:
+        return lines_run(lambda: judged(text * times, "adagrad"), rooms={"reading", "coverage"})
 
-    judged("adagrad squares the gradient " * 3000, "adagrad")
+    judged(text, "adagrad")
+    small, large = work(25), work(100)
 
-    assert time.monotonic() - begun < 5
+    assert large < 5 * small
 
 
 @given(st.lists(st.text(max_size=60), max_size=8))
