@@ -114,7 +114,7 @@ def load(
 
 def grade(evidence: Evidence, rubric: Rubric) -> Grade:
     """Judge the evidence by every criterion and add up the points."""
-    known = case(evidence, rubric.topics)
+    known = case(evidence, rubric.topics, handed_out=tuple(_handed_out(rubric).values()))
     findings = tuple(judge(c.check, known, **c.params) for c in rubric.criteria)
     return _grade(known, rubric, findings)
 
@@ -137,9 +137,13 @@ def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...]) -> Grade:
 
 def _shared(evidence: Evidence, rubric: Rubric) -> tuple[Snippet, ...]:
     """What the report repeats of what was handed out."""
-    sources = {"notebook": similarity.notebook_text(rubric.gather.base), "assignment": rubric.assignment}
     report = evidence.report
-    return similarity.shared(report.lines or report.recognised, sources) if report else ()
+    return similarity.shared(report.lines or report.recognised, _handed_out(rubric)) if report else ()
+
+
+def _handed_out(rubric: Rubric) -> dict[str, str]:
+    """The texts that every student was given, by what they are."""
+    return {"notebook": similarity.notebook_text(rubric.gather.base), "assignment": rubric.assignment}
 
 
 def score(criterion: Criterion, finding: Finding) -> Scored:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from lines_run import lines_run
 
 from grader.coverage import UNREAD, Topics, coverage, topics
+from grader.coverage.matcher import matcher
+from grader.coverage.tables import streams
 from grader.model import Coverage, GraderError, Line, Problem, ReportFacts, Sheet
 
 ROOT = Path(__file__).parents[1]
@@ -379,6 +381,67 @@ def test_missing_is_not_certain_where_something_was_not_read() -> None:
 
     assert all(one.certain for one in coverage(facts, LEXICON))
     assert not any(one.certain for one in coverage(hidden, LEXICON) + coverage(scanned, LEXICON))
+
+
+def test_missing_is_not_certain_where_the_counts_of_pages_differ() -> None:
+    facts = report("A short text without the topics.")
+
+    assert all(one.certain for one in coverage(msgspec.structs.replace(facts, pages={"a": 1, "b": 1}), LEXICON))
+    assert not any(one.certain for one in coverage(msgspec.structs.replace(facts, pages={"a": 1, "b": 3}), LEXICON))
+
+
+SHEET = """Homework: introduce SGD, Momentum, Adagrad and RMSprop in at most three pages.
+SGD draws one random sample and updates the weights with its gradient, which is fast but noisy.
+3. Momentum (TODO)"""
+
+
+def test_what_was_handed_out_introduces_nothing() -> None:
+    said = f"{SHEET.splitlines()[0]}\n# SGD\n{SHEET.splitlines()[1]}\n# 3. Momentum (TODO)\n# Adagrad\n{ADAGRAD}"
+
+    copied = {one.topic: one.status for one in coverage(report(said), LEXICON, handed_out=(SHEET,))}
+    own = {one.topic: one.status for one in coverage(report(said), LEXICON)}
+
+    assert copied == {"sgd": "mentioned", "momentum": "missing", "adagrad": "covered", "rmsprop": "missing"}
+    assert own["sgd"] == "covered"
+
+
+def test_a_sentence_that_only_resembles_what_was_handed_out_counts() -> None:
+    said = "# SGD\nSGD draws a few random samples, so each update is fast, and noisy as well."
+
+    assert {one.topic: one.status for one in coverage(report(said), LEXICON, handed_out=(SHEET,))}["sgd"] == "covered"
+
+
+def cell(text: str, left: float, top: float, *, width: float = 90) -> Line:
+    return Line(page=1, text=text, bbox=(left, top, left + width, top + 12), size=11)
+
+
+@pytest.mark.parametrize("header", [[("SGD", 110.0), ("Adagrad", 230.0)], [("SGD 　　　　　　　　 Adagrad", 110.0)]])
+def test_a_column_under_a_name_is_about_that_method(header: list[tuple[str, float]]) -> None:
+    lines = [
+        *(cell(name, left, 100, width=180 if len(header) == 1 else 60) for name, left in header),
+        cell("Idea", 50, 120, width=40),
+        cell("It takes one random", 110, 120),
+        cell("sample per update.", 110, 134),
+        cell("It divides the rate by", 230, 120),
+        cell("the root of the sum of", 230, 134),
+        cell("squared gradients.", 230, 148),
+        cell("Effect", 50, 170, width=40),
+        cell("It is fast but noisy.", 110, 170),
+        cell("The learning rate", 230, 170),
+        cell("shrinks to zero.", 230, 184),
+        cell("I liked it, since it is easy to use and works in all of my experiments.", 50, 220, width=400),
+    ]
+
+    found = {one.topic: one for one in coverage(ReportFacts(outcome="read", lines=tuple(lines)), LEXICON)}
+
+    assert (found["sgd"].status, found["adagrad"].status) == ("covered", "covered")
+    assert all("experiments" not in snippet.text for one in found.values() for snippet in one.evidence)
+
+
+def test_two_names_in_a_sentence_are_no_head_of_a_table() -> None:
+    lines = [cell("SGD and Adagrad are methods.", 50, 100, width=200), cell("Adagrad sums.", 50, 120)]
+
+    assert len(streams(lines, matcher(LEXICON))) == 1
 
 
 def test_missing_is_not_certain_where_the_method_is_told_without_its_name() -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from grader.coverage.evidence import Heard, claims, holds, spoken
+from grader.coverage.given import Given
 from grader.coverage.lexicon import ELSEWHERE, MECHANISM, NEARBY, SUBJECT
 from grader.coverage.matcher import matcher
 from grader.coverage.sentences import sentences
+from grader.coverage.tables import streams
 from grader.model import Coverage, Message, Snippet, message
 from grader.reading import leading
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from grader.coverage.evidence import Claim, Spoken
     from grader.coverage.lexicon import Question, Topic, Topics
     from grader.coverage.matcher import Matcher, Read
+    from grader.coverage.sentences import Sentence
     from grader.model import Line, ReportFacts
 
 EFFECTS = frozenset({"purpose", "limitation"})
@@ -40,6 +43,9 @@ UNREAD = frozenset(
         "page-failed",
         "not-all-read",
         "not-rendered",
+        "xfa-form",
+        "portfolio",
+        "other-language",
         "engine-timeout",
         "engine-memory",
         "engine-output-limit",
@@ -59,13 +65,16 @@ class Said:
     asides: list[Heard]
 
 
-def coverage(report: ReportFacts, topics: Topics) -> tuple[Coverage, ...]:
-    """Judge every topic of the lexicon, in its order; from what was recognised where there is no text to read."""
+def coverage(report: ReportFacts, topics: Topics, *, handed_out: Sequence[str] = ()) -> tuple[Coverage, ...]:
+    """Judge every topic of the lexicon, in its order; from what was recognised where there is no text to read.
+
+    What the report repeats of texts that were handed out counts for nothing.
+    """
     lines = report.lines if report.outcome == "read" else report.recognised
     if not lines and report.outcome != "read":
         return ()
     lexicon = matcher(topics)
-    said, named, loose = _attributed(lines, lexicon)
+    said, named, loose = _attributed(lines, lexicon, Given(handed_out, lexicon))
     sure = certain(report)
     return tuple(
         _judged(
@@ -88,7 +97,7 @@ def certain(report: ReportFacts) -> bool:
     )
 
 
-def _attributed(lines: Sequence[Line], lexicon: Matcher) -> tuple[dict[str, Said], set[str], list[Heard]]:
+def _attributed(lines: Sequence[Line], lexicon: Matcher, given: Given) -> tuple[dict[str, Said], set[str], list[Heard]]:
     """Give every sentence to the topics that it tells about; the topics named; what no name or section claims."""
     said = {topic.id: Said(sentences=[], asides=[]) for topic in lexicon.lexicon.topics}
     named: set[str] = set()
@@ -96,12 +105,15 @@ def _attributed(lines: Sequence[Line], lexicon: Matcher) -> tuple[dict[str, Said
     loose: list[Heard] = []
     lead: str | None = None
     current: str | None = None
-    for sentence in sentences(lines, lexicon):
+    for sentence in _in_order(lines, lexicon):
         if sentence.heading:
-            titled.update(dict.fromkeys(lexicon.read(sentence.text, title=True).named, True))
+            title = lexicon.read(sentence.text, title=True)
+            titled.update({topic: titled.get(topic, False) or not given.holds(title) for topic in title.named})
             lead, current = None, sentence.section if sentence.resets else current
             continue
         heard = Heard(sentence=sentence, read=lexicon.read(sentence.text))
+        if given.holds(heard.read):
+            continue
         if heard.read.has(ELSEWHERE) and not heard.read.has(SUBJECT):
             titled.update({topic: False for topic in (sentence.section,) if topic and not said[topic].sentences})
             continue
@@ -109,7 +121,9 @@ def _attributed(lines: Sequence[Line], lexicon: Matcher) -> tuple[dict[str, Said
         names = heard.read.named
         named.update(names)
         lead = lexicon.leads(heard.read, section=sentence.section) if sentence.opens else lead
+        lead = None if sentence.section in names and lead != sentence.section else lead
         if len(names) >= LIST_TOPICS and not lead:
+            current = None
             continue
         about = _about(heard.read, lexicon, section=sentence.section, lead=lead, current=current)
         if not names and not sentence.section:
@@ -120,6 +134,12 @@ def _attributed(lines: Sequence[Line], lexicon: Matcher) -> tuple[dict[str, Said
             said[topic].asides.append(heard)
         current = next(iter(about), current) if names else current
     return said, named | {topic for topic, told in titled.items() if told}, loose
+
+
+def _in_order(lines: Sequence[Line], lexicon: Matcher) -> Iterator[Sentence]:
+    """Every sentence: first of the text, then of each cell of a table whose columns are methods."""
+    for stream in streams(lines, lexicon):
+        yield from sentences(stream.lines, lexicon, section=stream.section)
 
 
 def _about(

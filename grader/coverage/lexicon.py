@@ -21,6 +21,7 @@ NAMESAKES = "namesakes"  # what only sounds like a topic
 SUBJECT = "subject"  # what an introduction speaks of, whichever topic it is about
 NEARBY = "nearby"  # what an introduction may also speak of, and other texts too
 ELSEWHERE = "elsewhere"  # what shows that a sentence is about another world
+UNFILLED = "unfilled"  # what marks a place that the student was to fill in
 METHODS = "methods"  # names of methods that are no topic
 COMPARED = "compared"  # how a sentence begins that first says what it compares with
 LEAD_LETTERS = 8  # before the name: "The ", a number, a bullet

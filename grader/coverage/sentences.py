@@ -38,9 +38,8 @@ class Sentence(Record, frozen=True, kw_only=True):
     opens: bool = False  # the first of its paragraph
 
 
-def sentences(lines: Sequence[Line], matcher: Matcher) -> Iterator[Sentence]:
+def sentences(lines: Sequence[Line], matcher: Matcher, *, section: str | None = None) -> Iterator[Sentence]:
     """Yield headings and sentences before the references, each with the topic of its section."""
-    section: str | None = None
     size, closed = 0.0, 0.0
     block: list[Line] = []
     columns = _columns(lines)
@@ -48,12 +47,12 @@ def sentences(lines: Sequence[Line], matcher: Matcher) -> Iterator[Sentence]:
         bare = bared(line.text)
         read = matcher.read(bare, title=len(bare) <= TITLE_LETTERS)
         if bare and len(bare) <= REFERENCES_LETTERS and matcher.references(read):
-            yield from _split(block, section)
+            yield from _split(block, section, matcher)
             block, closed = [], max(line.size, 0.1)
         elif closed and not (line.heading and read.named and line.size >= closed):
             continue
         elif _title(line, read, matcher):
-            yield from _split(block, section)
+            yield from _split(block, section, matcher)
             block, closed = [], 0.0
             before, (section, size, resets) = section, _section(line, bare, read, section, size, matcher)
             yield Sentence(
@@ -65,11 +64,11 @@ def sentences(lines: Sequence[Line], matcher: Matcher) -> Iterator[Sentence]:
                 resets=resets or section != before,
             )
         elif block and _parts(block[-1], line, columns):
-            yield from _split(block, section)
+            yield from _split(block, section, matcher)
             block = [line]
         else:
             block.append(line)
-    yield from _split(block, section)
+    yield from _split(block, section, matcher)
 
 
 def bared(text: str) -> str:
@@ -163,14 +162,14 @@ def bulleted(text: str) -> bool:
     return end > at and text[end : end + 1] in (")", "）", ".", "、") and not text[end + 1 : end + 2].isdigit()
 
 
-def _split(block: Sequence[Line], section: str | None) -> Iterator[Sentence]:
+def _split(block: Sequence[Line], section: str | None, matcher: Matcher) -> Iterator[Sentence]:
     """Cut a paragraph into sentences, each with the lines that it stands on."""
     said = ""
     starts: list[int] = []
     pieces: list[str] = []
     length = 0
     for line in block:
-        glue, drop = _glue(pieces[-1] if pieces else "", line.text)
+        glue, drop = _glue(pieces[-1] if pieces else "", line.text, matcher)
         if drop:
             pieces[-1] = pieces[-1][:-1]
             length -= 1
@@ -205,12 +204,14 @@ def _inside(block: Sequence[Line], starts: Sequence[int], first: int, stop: int)
     return list(block[first:last])
 
 
-def _glue(before: str, line: str) -> tuple[str, bool]:
+def _glue(before: str, line: str, matcher: Matcher) -> tuple[str, bool]:
     """What stands between two lines of a paragraph, and whether the hyphen of a word goes."""
     if not before:
         return "", False
-    if len(before) > 1 and before[-1] == "-" and before[-2].isalpha() and before[-2].isascii() and line[:1].islower():
-        return "", True
+    if len(before) > 1 and before[-1] == "-" and before[-2].isalpha() and before[-2].isascii():
+        joined = (before[:-1].rsplit(maxsplit=1)[-1] + line.split(maxsplit=1)[0]).lower() if line.strip() else ""
+        if line[:1].islower() or joined in matcher.known:
+            return "", True
     return ("" if han(before[-1]) and han(line[:1]) else " "), False
 
 

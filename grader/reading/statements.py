@@ -97,13 +97,14 @@ def statements(
 
 
 def leading(said: Sequence[Token], words: Mapping[str, tuple[Hit, ...]], names: Sequence[Span]) -> tuple[Span, ...]:
-    """The names that begin a clause, and so are what it speaks of."""
+    """The names that come before the verb of a clause, and so are what it speaks of."""
     marks = _Marks(said, words)
     starts = [start for start, _ in _clauses(said, marks)]
     found: list[Span] = []
     for first, last in names:
         start = max((start for start in starts if start <= first), default=0)
-        if _leads(start, first, marks):
+        busy = any(marks.at("·verb", i) or marks.at("·pronoun", i) for i in range(start, first))
+        if _leads(start, first, marks) or not busy:
             found.append((first, last))
     return tuple(found)
 
@@ -178,6 +179,8 @@ def _whose(start: int, end: int, marks: _Marks, subjects: Subjects, *, before: W
     compared = any(marks.at("·compared", i) for i in range(start, min(start + 3, end)))
     if others and (not own or others[0] < own[0]) and _leads(start, others[0], marks):
         return "own" if compared and _comes_back(others[0] + 1, end, marks, "·pronoun") else "other"
+    if marks.at("·against", start) and not own:
+        return "own" if _comes_back(start + 1, end, marks, "·pronoun", within=end) else "other"
     if own and not (compared and _leads(start, own[0], marks)):
         return "own"
     if others and not own:
@@ -190,9 +193,9 @@ def _whose(start: int, end: int, marks: _Marks, subjects: Subjects, *, before: W
     return before
 
 
-def _comes_back(start: int, end: int, marks: _Marks, group: str = "·return") -> bool:
+def _comes_back(start: int, end: int, marks: _Marks, group: str = "·return", *, within: int = 4) -> bool:
     """Whether the talk soon comes back to what the section is about."""
-    return any(marks.at(group, i) for i in range(start, min(start + 4, end)))
+    return any(marks.at(group, i) for i in range(start, min(start + within, end)))
 
 
 def _leads(start: int, name: int, marks: _Marks) -> bool:
