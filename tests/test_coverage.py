@@ -110,6 +110,26 @@ def test_what_is_wrong_is_asked_about_with_its_sentence(right: str) -> None:
             assert all(quote in passage["text"] for quote in quotes)
 
 
+REPORTS = [
+    pytest.param(report, id=report["id"])
+    for report in tomllib.loads((ROOT / "tests/passages/reports.toml").read_text(encoding="utf-8"))["report"]
+]
+
+
+@pytest.mark.parametrize("found", REPORTS)
+def test_no_good_topic_of_a_report_is_lost_and_nothing_else_is_covered(found: dict[str, Any]) -> None:
+    allowed = {
+        "good": {"covered", "thin"},
+        "thin": {"thin", "mentioned"},
+        "named": {"thin", "mentioned"},
+        "wrong": {"wrong"},
+        "absent": {"missing"},
+    }
+    statuses = {one.topic: one.status for one in coverage(report(found["text"]), LEXICON)}
+
+    assert {topic for topic, right in found["topics"].items() if statuses[topic] not in allowed[right]} == set()
+
+
 @pytest.mark.parametrize(
     ("topic", "name"),
     [
@@ -465,7 +485,7 @@ def test_the_work_grows_with_the_report(text: str) -> None:
         return lines_run(lambda: judged(text * times, "adagrad"), rooms={"reading", "coverage"})
 
     judged(text, "adagrad")
-    small, large = work(25), work(100)
+    small, large = work(10), work(40)
 
     assert large < 5 * small
 

@@ -59,7 +59,8 @@ def spoken(topic: str, heard: Sequence[Heard], lexicon: Matcher, *, whose: Whose
         )
         if one.sentence.opens:
             last = whose
-        parts, last = statements(one.read.said, one.read.found, subjects, carried=last)
+        asked = bool(found) and found[-1].heard.sentence.text.rstrip().endswith(("?", "？"))
+        parts, last = statements(one.read.said, one.read.found, subjects, carried=last, answers=asked)
         last = "unsure" if last == "other" else last
         found.append(Spoken(heard=one, statements=parts))
     return found
@@ -93,15 +94,17 @@ def _formula_concepts(topic: Topic, told: Spoken) -> frozenset[str]:
     return frozenset(concept for concept, known in topic.formulas.items() if seen & set(known))
 
 
-def holds(rule: str, told: Spoken, *, surely: bool = False) -> Told:
+def holds(rule: str, told: Spoken, *, surely: bool = False, close: bool = False) -> Told:
     """Whether a combination of word groups is asserted of the topic in a sentence, or denied.
 
-    `surely` leaves out what is only supposed, what may be another's, and phrases that reach over a comma.
-    A group marked `~` only has to be there, whatever is said of it; `!` may not be there, `!!` not in the same clause.
+    `surely` leaves out what is only supposed and what may be another's, `close` phrases that reach over a comma.
+    A group marked `-` has to be denied; `~` only has to be there, whatever is said of it; `!` must not be asserted,
+    `!!` not in the same clause.
     """
     found = told.heard.read.found
     marked = [_marked(part.strip()) for part in rule.split("&")]
-    groups = [name for mark, name in marked if not mark.startswith("!")]
+    wanted = [(mark, name) for mark, name in marked if not mark.startswith("!")]
+    groups = [name for _, name in wanted]
     if not all(name in found for name in groups):
         return ""
     consumed = [span for name in groups for hit in found[name] for span in hit if span[1] - span[0] > 1 or len(hit) > 1]
@@ -111,22 +114,30 @@ def holds(rule: str, told: Spoken, *, surely: bool = False) -> Told:
             near = mark == "!" or _clause(hit[0], told) in clauses
             if near and _tone(hit, told, consumed) == "asserted":
                 return ""
-    tones = [{_tone(hit, told, consumed, surely=surely) for hit in found[name]} - {""} for name in groups]
-    beside = {name for mark, name in marked if mark == "~"}
-    kept = [{"asserted"} if name in beside and each else each for name, each in zip(groups, tones, strict=True)]
+    tones = [{_tone(hit, told, consumed, surely=surely, close=close) for hit in found[name]} - {""} for name in groups]
+    kept = [_kept(mark, each) for (mark, _), each in zip(wanted, tones, strict=True)]
     if all("asserted" in each for each in kept):
         return "asserted"
     return "denied" if all(kept) else ""
 
 
+def _kept(mark: str, tones: set[Told]) -> set[Told]:
+    """How a group is held, by what its mark asks for."""
+    if mark == "~" and tones:
+        return {"asserted"}
+    if mark == "-":
+        return {"asserted"} if tones == {"denied"} else set()
+    return tones
+
+
 def _marked(part: str) -> tuple[str, str]:
-    mark = next((mark for mark in ("!!", "!", "~") if part.startswith(mark)), "")
+    mark = next((mark for mark in ("!!", "!", "~", "-") if part.startswith(mark)), "")
     return mark, part[len(mark) :].strip()
 
 
-def _tone(hit: Hit, told: Spoken, consumed: Sequence[Span], *, surely: bool = False) -> Told:
+def _tone(hit: Hit, told: Spoken, consumed: Sequence[Span], *, surely: bool = False, close: bool = False) -> Told:
     """How the statements hold a phrase, which may stand in more than one of them."""
-    if surely and len({_clause(span, told) for span in hit}) > 1:
+    if close and len({_clause(span, told) for span in hit}) > 1:
         return ""
     tones = {_polarity(span, told, consumed, surely=surely) for span in hit}
     return "" if "" in tones else "denied" if "denied" in tones else "asserted"
@@ -143,6 +154,6 @@ def _polarity(span: Span, told: Spoken, consumed: Sequence[Span], *, surely: boo
         return ""
     if surely and (where.supposed or where.hedged or where.whose == "unsure"):
         return ""
-    if where.denied and not any(start <= where.start < end for start, end in consumed):
+    if where.untrue or (where.denied and not any(start <= where.start < end for start, end in consumed)):
         return "denied"
     return "asserted"

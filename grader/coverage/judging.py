@@ -12,7 +12,7 @@ from grader.coverage.matcher import matcher
 from grader.coverage.sentences import sentences
 from grader.coverage.tables import streams
 from grader.model import Coverage, Message, Snippet, message
-from grader.reading import leading
+from grader.reading import keywords, leading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +27,8 @@ EFFECTS = frozenset({"purpose", "limitation"})
 OTHER_CONCEPTS = 2  # besides the mechanism, where no effect is told
 LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where no concept is known
 LIST_TOPICS = 3
+LEAST_TOKENS = 4  # that are said of a name
+SEVERAL = 3  # topics of one sentence, each with its own clause
 QUOTE_LETTERS = 300
 
 # What keeps "missing" from being certain: text that is there, but was not read or not counted.
@@ -76,12 +78,14 @@ def coverage(report: ReportFacts, topics: Topics, *, handed_out: Sequence[str] =
     lexicon = matcher(topics)
     said, named, loose = _attributed(lines, lexicon, Given(handed_out, lexicon))
     sure = certain(report)
+    core = any(heard.read.has(SUBJECT) for one in said.values() for heard in one.sentences)
     return tuple(
         _judged(
             topic,
             said[topic.id],
             topic.id in named,
             lexicon,
+            core=core,
             certain=sure and not any(_tells_mechanism(topic, heard, lexicon) for heard in loose),
         )
         for topic in topics.topics
@@ -122,7 +126,7 @@ def _attributed(lines: Sequence[Line], lexicon: Matcher, given: Given) -> tuple[
         named.update(names)
         lead = lexicon.leads(heard.read, section=sentence.section) if sentence.opens else lead
         lead = None if sentence.section in names and lead != sentence.section else lead
-        if len(names) >= LIST_TOPICS and not lead:
+        if len(names) >= LIST_TOPICS and not lead and not _several(heard.read):
             current = None
             continue
         about = _about(heard.read, lexicon, section=sentence.section, lead=lead, current=current)
@@ -134,6 +138,14 @@ def _attributed(lines: Sequence[Line], lexicon: Matcher, given: Given) -> tuple[
             said[topic].asides.append(heard)
         current = next(iter(about), current) if names else current
     return said, named | {topic for topic, told in titled.items() if told}, loose
+
+
+def _several(read: Read) -> bool:
+    """Whether a sentence that names many tells of several, each in words of its own, and is no mere list."""
+    names = leading(read.said, read.found, [place[:2] for place in read.places])
+    ends = [*(start for start, _ in names[1:]), len(read.said)]
+    told = sum(after - end >= LEAST_TOKENS for (_, end), after in zip(names, ends, strict=True))
+    return told >= SEVERAL and not keywords(read.said)
 
 
 def _in_order(lines: Sequence[Line], lexicon: Matcher) -> Iterator[Sentence]:
@@ -165,16 +177,14 @@ def _distinct(*topics: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(topic for topic in topics if topic))
 
 
-def _judged(topic: Topic, said: Said, named: bool, lexicon: Matcher, *, certain: bool) -> Coverage:
+def _judged(topic: Topic, said: Said, named: bool, lexicon: Matcher, *, core: bool, certain: bool) -> Coverage:
     told = spoken(topic.id, said.sentences, lexicon)
     claimed = list(claims(topic, told))
     aside = claims(topic, spoken(topic.id, said.asides, lexicon, whose="other"))
     evidence = tuple(_evidence(topic, [*claimed, *(claim for claim in aside if claim.concept != MECHANISM)]))
     doubts = tuple(_doubts(topic, told, claimed, lexicon))
     units = 0.0
-    near = any(heard.read.has(NEARBY) for heard in said.sentences)
-    core = any(heard.read.has(SUBJECT) for heard in said.sentences)
-    if near or core:
+    if core or any(heard.read.has(NEARBY) for heard in said.sentences):
         units = sum({heard.read.folded: heard.read.units for heard in said.sentences}.values())
     found = {snippet.concept for snippet in evidence}
     return Coverage(
@@ -242,11 +252,11 @@ def _doubts(
 
 
 def _gives_away(question: Question, told: Spoken) -> bool:
-    return any(holds(rule, told, surely=True) == "asserted" for rule in question.when)
+    return any(holds(rule, told, surely=True, close=True) == "asserted" for rule in question.when)
 
 
 def _anothers(other: Topic, told: Spoken) -> bool:
-    return any(holds(rule, told, surely=True) == "asserted" for rule in other.exclusive)
+    return any(holds(rule, told, surely=True, close=True) == "asserted" for rule in other.exclusive)
 
 
 def _asked(id: str, heard: Heard) -> Message:

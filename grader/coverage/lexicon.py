@@ -145,7 +145,7 @@ class _Reading:
         found = self._strings(rules, place)
         for index, rule in enumerate(found):
             for part in rule.split("&"):
-                name = part.strip().lstrip("!~").strip()
+                name = part.strip().lstrip("!~-").strip()
                 if name not in self.words and name not in GRAMMAR:
                     self._mistake(f"{place}[{index}]", f"no word group is called `{name}`")
         return found

@@ -95,7 +95,15 @@ class Matcher:
         names = [*read.places, *self._places(read.found, title=True)]
         beside = [hit[0][0] for group in ("·pronoun", "·compared") for hit in read.found.get(group, ())]
         first = min([*beside, LEAD_TOKENS])
-        return next((topic for start, _, topic in names if start <= (first if section in (None, topic) else 0)), None)
+        found = next((name for name in names if name[0] <= (first if section in (None, name[2]) else 0)), None)
+        if found is None or (section not in (None, found[2]) and not self._labels(read, found[1])):
+            return None
+        return found[2]
+
+    def _labels(self, read: Read, end: int) -> bool:
+        """Whether a name is a label, or does something: in another's section, "Adagrad with …" is neither."""
+        verbs = {hit[0][0] for hit in read.found.get("·verb", ())}
+        return end >= len(read.said) or end in verbs or read.said[end].text in (":", "：")
 
     def turned(self, read: Read) -> bool:
         """Whether a sentence begins with what it compares with."""

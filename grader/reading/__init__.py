@@ -8,7 +8,7 @@ from grader.reading.grammar import GRAMMAR
 from grader.reading.phrases import Phrases, parts
 from grader.reading.sentences import sentence_ends
 from grader.reading.spelling import meant
-from grader.reading.statements import Statement, Subjects, leading, statements
+from grader.reading.statements import Statement, Subjects, keywords, leading, statements
 from grader.reading.tokens import Token, fold, tokens
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Token",
     "fold",
     "formulas",
+    "keywords",
     "leading",
     "meant",
     "parts",

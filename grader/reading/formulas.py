@@ -32,6 +32,7 @@ _COEFFICIENTS = words("0.9 0.8 0.5 0.95 0.99 0.999 0.1 0.01 90")
 _VELOCITIES = words("v m u p z s d δ ∆ velocity mom movement vt mt vb vw vdw")
 _SAMPLED = words("i n k b xi yi batch sample")
 
+_CHINESE_GRADIENT = frozenset("梯微斜坡")  # how its words begin
 _ALWAYS_ENDS = ("=", "；", "。", "，", "、")
 
 SHAPES = ("velocity", "squares-summed", "squares-averaged", "rooted", "descent", "sampled")
@@ -69,6 +70,8 @@ def _side(row: Sequence[Token]) -> tuple[str, ...]:
         if token.text in _ALWAYS_ENDS or (token.text in ",.;" and depth <= 0) or _prose(token):
             break
         found.append(token.text)
+    if len(found) < len(row) and row[len(found)].text in _CHINESE_GRADIENT:
+        found.append("gradient")
     return tuple(found)
 
 

@@ -18,19 +18,25 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
     "·denial": _phrases(
         """
         not, n't, never, no, cannot, without, neither, nor, hardly, none, nothing, fails? to, refus* to, lack*,
-        ignor*, isnt, doesnt, dont, wont, cant, avoid*, prevent*, impossible, the opposite of, far from,
-        (it is|that is)? (wrong|false|untrue|incorrect|not true) (that|to say),
+        ignor*, isnt, doesnt, dont, wont, cant, impossible, the opposite of, far from,
         不, 沒, 沒有, 無, 無法, 未, 未曾, 非, 並非, 並不, 並沒有, 毫不, 毫無, 從不, 從未, 絕不, 完全不, 不會,
-        不是, 不再, 不能, 不需要, 不用, 不必, 無需, 無須, 避免, 防止, 忽略, 不考慮, 拒絕, 放棄, 免(去|除), 勿,
+        不是, 不再, 不能, 不需要, 不用, 不必, 無需, 無須, 忽略, 不考慮, 拒絕, 放棄, 免(去|除), 勿,
         別再, 省(去|略),
+        """
+    ),
+    # What denies a whole sentence.
+    "·untrue": _phrases(
+        """
+        it (is|would be) (not true|false|wrong|untrue|incorrect|a mistake) (that|to say|to think), it is not the case,
+        (這|以下|下面)(的)?(說法|敘述|話)(都|全)?(是|並)?(錯|不對|不正確|不成立), 並不是說, 並非如此, 說錯了,
         """
     ),
     # What denies the thing that follows it, up to who does what instead.
     "·instead": _phrases(
         """
         instead of, rather than, as opposed to, in place of, other than, in lieu of, replac*, substitut* for,
-        get* rid of, abandon*, discard*, no longer,
-        而不是, 而非, 取代, 代替, 替換, 替代, 捨棄, 拋棄, 不像, 有別於, 不同於,
+        get* rid of, abandon*, discard*, no longer, avoid*, prevent*,
+        而不是, 而非, 避免, 防止, 取代, 代替, 替換, 替代, 捨棄, 拋棄, 不像, 有別於, 不同於,
         """
     ),
     # What looks like a denial and is none.
@@ -42,7 +48,7 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
         non (convex|stationary|linear), (cannot|can not|n't|not) (help|emphasize), not as, without (any)? doubt,
         no wonder,
         不(只|僅|但|斷|管|論|過|錯|久|少|同|一|得不|然|妨|外乎|禁|時|停地|亞於|可或缺|可避免), 不只是, 不僅僅?,
-        不一(樣|定|致), 並不(只|僅), 無論, 無(限|窮|偏|疑|非), 未(來|必), 不是…就是,
+        不變, 不一(樣|定|致), 並不(只|僅), 無論, 無(限|窮|偏|疑|非), 未(來|必), 不是…就是,
         非(零|常|凡|凸|線性|平穩|穩態|得), 是否, 是不是, 能不能, 會不會, 有沒有, 要不要, 除非, 沒錯, 若非, 莫非,
         無時無刻, 不平穩, 不穩定?, 不準確?, 不良, 不足, 不等(式|於), 不好, 不當, 不易, 分辨, 別的, 不(知|太|太會),
         不對稱, 差不多, 了不起, 不(得|可)已, 毫無疑問,
@@ -55,8 +61,8 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
         whereas, while, although, though, yet, which (makes|means|leads|is why),
         and (so|then|thus|therefore|instead|it),
         and (moves?|updates?|uses?|takes?|goes|starts?|computes?|keeps?|steps?|divides?|adds?) , so it, so the,
-        但, 但是, 而是, 可是, 不過, 然而, 反而, 而會, 而且, 因為, 由於, 所以, 因此, 於是, 因而, 從而, 就, 便,
-        改(用|成|為|以|採), 卻, 則, 以(便|致), 其實, 事實上, 實際上, 也就是, 以(避免|防止),
+        但, 但是, 而是, 可是, 不過, 然而, 反而, 而會, 而且, 所以, 因此, 於是, 因而, 從而, 就, 便,
+        改(用|採), 卻, 則, 以(便|致), 其實, 事實上, 實際上, 也就是, 以(避免|防止),
         """
     ),
     "·instead-ends": _phrases(
@@ -70,7 +76,7 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
         """
         (some|many|most|other) (people|students|beginners|articles|books|of us|person), misconception*, myth,
         (people|students|beginners|one|you|we) (may|might|could|often|sometimes|would) (think|believe|say|assume),
-        misunderst*, mistake, mistook, mistaken, confus*, it is (wrong|false|not true) (that|to),
+        misunderst*, mistake, mistook, mistaken, confus*, it is a myth,
         i (first|once|used to) (think|thought|believe*), i (wrongly|falsely), (wrongly|falsely), contrary to,
         (有|很多|許多|不少|某些)(些)?(人|同學)(會|都|就|常|常常|可能|也)?(以為|認為|覺得|說), 誤?以為,
         誤(認|會|解), 迷思, 混淆, 搞混, 常見的?錯誤, (錯|不對|不正確)的,
@@ -140,6 +146,9 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
     # Words that say that something happens; a row of nouns has none.
     "·verb": _phrases(
         """
+        cost(s|ed)?, wobbl(es|ed|ing), beat(s|en)?, buil(d|ds|t), wip(es|ed), pays?, paid, shak(es|ing), shook,
+        br(ing|ings|ought), slid(e|es|ing), stagger(s|ed|ing), drain(s|ed|ing), counteract*, square (its|the),
+        reinforc(e|es|ed|ing), correct(s|ed|ing),
         is, are, was, were, be, been, has, have, had, do, does, did, can, will, must, 's, us(e|es|ed|ing),
         tak(e|es|ing), took, keep*, kept, add(s|ed|ing)?, multipl(y|ies|ied|ying), get*, divid(e|es|ed|ing),
         comput(e|es|ed|ing), calculat(e|es|ed|ing), updat(es|ed|ing), mov(e|es|ed|ing), accumulat(e|es|ed|ing),

@@ -17,14 +17,15 @@ def sentence_ends(text: str) -> list[int]:
     ['It takes 0.9, e.g. here.', ' 這樣。', 'Then']
     """
     found: list[int] = []
-    at = 0
+    at = depth = 0
     while at < len(text):
         letter = text[at]
         at += 1
+        depth = max(0, depth + (letter in "(（") - (letter in ")）"))
         if letter in _STOPS:
             at = _past(text, at, _STOPS | _CLOSERS)
             found.append(at)
-        elif letter in ";；" and (at == len(text) or text[at].isspace() or han(text[at])):
+        elif letter == "；" or (letter == ";" and not depth and _parted(text, at)):
             found.append(at)
         elif letter == ".":
             after = _past(text, at, _CLOSERS)
@@ -32,6 +33,10 @@ def sentence_ends(text: str) -> list[int]:
                 found.append(after)
                 at = after
     return [end for end in found if end < len(text)]
+
+
+def _parted(text: str, at: int) -> bool:
+    return at == len(text) or text[at].isspace() or han(text[at])
 
 
 def _past(text: str, at: int, signs: frozenset[str]) -> int:

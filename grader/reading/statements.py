@@ -23,11 +23,18 @@ LIST_ENDS = frozenset(",，、;；|")
 CLAUSE_UNITS = 9.0  # a part of a list this long says something, whatever short ones stand beside it
 ITEMS = 4  # short ones in a row are keywords
 ITEM_UNITS = 4.2
+MIXED_TOKENS = 4  # of either script
+CHINESE_GLUE = 0.06
+ENGLISH_GLUE = 0.1
+SENTENCE_BEGINS = 3  # tokens
+LABEL_TOKENS = 3  # of a name that stands before a colon
 LIST_SHARE = 0.6
 GLUE_SHARE = 0.2
 _ENGLISH_GLUE = _words(
     "the a an of is are was it its to and by in for that this each with we so which as from than not has"
     " have can will at on but if when because instead then be or i my our more only n't 's"
+    " few many although while no all any some other one ones every over out up down into their they you these"
+    " those there"
 )
 _HOW = frozenset("大小快慢高低好差多少难长短稳准贵省折繁显退")
 _CHINESE_GLUE = frozenset(
@@ -45,6 +52,7 @@ class Statement(Record, frozen=True, kw_only=True):
     clause: int = 0
     whose: Whose = "own"
     denied: bool = False
+    untrue: bool = False  # denied as a whole
     hedged: bool = False
     hearsay: bool = False
     supposed: bool = False
@@ -65,19 +73,29 @@ class Subjects(Record, frozen=True, kw_only=True):
 
 
 def statements(
-    said: Sequence[Token], words: Mapping[str, tuple[Hit, ...]], subjects: Subjects, *, carried: Whose = "own"
+    said: Sequence[Token],
+    words: Mapping[str, tuple[Hit, ...]],
+    subjects: Subjects,
+    *,
+    carried: Whose = "own",
+    answers: bool = False,
 ) -> tuple[tuple[Statement, ...], Whose]:
-    """Part a sentence, and say who is spoken of at its end; `carried` is who was before, where it names nobody."""
+    """Part a sentence, and say who is spoken of at its end.
+
+    `carried` is who was spoken of before; what `answers` a question may leave out the verb.
+    """
     marks = _Marks(said, words)
     asked = bool(said) and said[-1].text in "?？"
     strung = keywords(said)
+    untrue = any(marks.at("·untrue", i) for i in range(min(SENTENCE_BEGINS, len(said))))
     found: list[Statement] = []
     verbs = [any(marks.at("·verb", i) for i in range(start, end)) for start, end in _clauses(said, marks)]
     main = whose = carried
     for clause, ((start, end), verb) in enumerate(zip(_clauses(said, marks), verbs, strict=True)):
         whose = _whose(start, end, marks, subjects, before=whose if marks.at("·relative", start) else main)
         compared = any(marks.at("·compared", i) for i in range(start, min(start + 3, end)))
-        main = whose if whose != "unsure" and (verb or not compared) else main
+        label = end - start <= LABEL_TOKENS and not compared
+        main = whose if whose != "unsure" and (verb or label or (whose == "own" and not compared)) else main
         for first, last, denied in _polarities(start, end, marks, subjects):
             found.append(
                 Statement(
@@ -85,12 +103,13 @@ def statements(
                     end=last,
                     clause=clause,
                     whose=whose,
-                    denied=denied,
+                    denied=denied or untrue,
+                    untrue=untrue,
                     hedged=any(marks.at("·hedge", i) for i in range(start, end)),
-                    hearsay=asked or _told_by_others(start, marks),
+                    hearsay=asked or (not untrue and _told_by_others(start, marks)),
                     supposed=any(marks.at("·supposed", i) for i in range(start, end)),
                     listed=start in marks.listed or (strung and _short(said[start:end])) or _spaced(said[start:end]),
-                    verb=any(verbs),
+                    verb=answers or any(verbs),
                 )
             )
     return tuple(found), main
@@ -235,9 +254,12 @@ def keywords(said: Sequence[Token]) -> bool:
         return False
     characters = [token.text for token in said if token.kind == "han"]
     words = [token.text for token in said if token.kind == "word"]
+    glue = sum(one in _CHINESE_GLUE for one in characters), sum(one in _ENGLISH_GLUE for one in words)
+    if min(len(characters), len(words)) >= MIXED_TOKENS:
+        return sum(glue) < CHINESE_GLUE * (len(characters) + len(words))
     if len(characters) > len(words):
-        return len(characters) >= 16 and sum(one in _CHINESE_GLUE for one in characters) < 0.06 * len(characters)
-    return len(words) >= 9 and sum(one in _ENGLISH_GLUE for one in words) < 0.1 * len(words)
+        return len(characters) >= 16 and glue[0] < CHINESE_GLUE * len(characters)
+    return len(words) >= 9 and glue[1] < ENGLISH_GLUE * len(words)
 
 
 def _listed(said: Sequence[Token]) -> frozenset[int]:
