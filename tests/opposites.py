@@ -150,7 +150,7 @@ def _verbless(line: str, matcher: Matcher) -> Iterator[str]:
         yield line
         return
     read = matcher.read(line)
-    gone = {i for hit in read.found.get("·verb", ()) for i in range(*hit[0])}
+    gone = {i for group in ("·verb", "·imperative") for hit in read.found.get(group, ()) for i in range(*hit[0])}
     at = 0
     for index, token in enumerate(read.said):
         if index in gone:

@@ -59,11 +59,18 @@ def spoken(topic: str, heard: Sequence[Heard], lexicon: Matcher, *, whose: Whose
         )
         if one.sentence.opens:
             last = whose
-        asked = bool(found) and found[-1].heard.sentence.text.rstrip().endswith(("?", "？"))
-        parts, last = statements(one.read.said, one.read.found, subjects, carried=last, answers=asked)
+        answers = bool(found) and _leaves_out_the_verb(found[-1], one)
+        parts, last = statements(one.read.said, one.read.found, subjects, carried=last, answers=answers)
         last = "unsure" if last == "other" else last
         found.append(Spoken(heard=one, statements=parts))
     return found
+
+
+def _leaves_out_the_verb(before: Spoken, heard: Heard) -> bool:
+    """Whether a sentence may do without a verb: it answers a question, or goes on with what was just said."""
+    if before.heard.sentence.text.rstrip().endswith(("?", "？")):
+        return True
+    return not heard.sentence.opens and any(part.verb and not part.listed for part in before.statements)
 
 
 def claims(topic: Topic, told: Sequence[Spoken]) -> Iterator[Claim]:

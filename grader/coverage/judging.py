@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from grader.model import Line, ReportFacts
 
 EFFECTS = frozenset({"purpose", "limitation"})
+DISPUTED = 2  # concepts that are denied, from which a person reads what else is said
 OTHER_CONCEPTS = 2  # besides the mechanism, where no effect is told
 LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where no concept is known
 LIST_TOPICS = 3
@@ -124,7 +125,8 @@ def _attributed(lines: Sequence[Line], lexicon: Matcher, given: Given) -> tuple[
         titled.update({topic: True for topic in (sentence.section,) if topic in titled})
         names = heard.read.named
         named.update(names)
-        lead = lexicon.leads(heard.read, section=sentence.section) if sentence.opens else lead
+        leads = lexicon.leads(heard.read, section=sentence.section)
+        lead = leads if sentence.opens or (leads and lexicon.labelled(heard.read)) else lead
         lead = None if sentence.section in names and lead != sentence.section else lead
         if len(names) >= LIST_TOPICS and not lead and not _several(heard.read):
             current = None
@@ -187,9 +189,12 @@ def _judged(topic: Topic, said: Said, named: bool, lexicon: Matcher, *, core: bo
     if core or any(heard.read.has(NEARBY) for heard in said.sentences):
         units = sum({heard.read.folded: heard.read.units for heard in said.sentences}.values())
     found = {snippet.concept for snippet in evidence}
+    status = "wrong" if any(wrong for wrong, _ in doubts) else _status(found, units, named, core=core)
+    if status == "covered" and sum(claim.denied and claim.concept != "hyperparameter" for claim in claimed) >= DISPUTED:
+        status = "thin"
     return Coverage(
         topic=topic.id,
-        status="wrong" if any(wrong for wrong, _ in doubts) else _status(found, units, named, core=core),
+        status=status,
         evidence=evidence,
         questions=tuple(question for _, question in doubts),
         certain=certain,

@@ -100,6 +100,12 @@ class Matcher:
             return None
         return found[2]
 
+    def labelled(self, read: Read) -> bool:
+        """Whether it begins with a name and a colon."""
+        return any(
+            start == 0 and read.said[end : end + 1] and read.said[end].text in ":：" for start, end, _ in read.places
+        )
+
     def _labels(self, read: Read, end: int) -> bool:
         """Whether a name is a label, or does something: in another's section, "Adagrad with …" is neither."""
         verbs = {hit[0][0] for hit in read.found.get("·verb", ())}

@@ -62,7 +62,7 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
         and (so|then|thus|therefore|instead|it),
         and (moves?|updates?|uses?|takes?|goes|starts?|computes?|keeps?|steps?|divides?|adds?) , so it, so the,
         但, 但是, 而是, 可是, 不過, 然而, 反而, 而會, 而且, 所以, 因此, 於是, 因而, 從而, 就, 便,
-        改(用|採), 卻, 則, 以(便|致), 其實, 事實上, 實際上, 也就是, 以(避免|防止),
+        改(用|採), 卻, 則, 以(便|致), 其實, 後來, 事實上, 實際上, 也就是, 以(避免|防止),
         """
     ),
     "·instead-ends": _phrases(
@@ -141,6 +141,13 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
         """
         which, whose, where, that, so, so that, thus, therefore, leading to, making, causing, and,
         其, 導致, 使得, 使, 因此, 所以, 造成, 以致, 於是, 並, 並且, 且, 而且, 也, 讓, 從而,
+        """
+    ),
+    # Verbs where they begin a clause, as in a recipe or a slide; elsewhere they may be nouns.
+    "·imperative": _phrases(
+        """
+        update, add, divide, take, use, keep, compute, multiply, draw, pick, sample, sum, accumulate, average, store,
+        scale, replace, subtract, estimate, move, remember, square, choose, look, go, forget, adjust, give, track,
         """
     ),
     # Words that say that something happens; a row of nouns has none.

@@ -1,7 +1,7 @@
 """Finds many phrases in a row of tokens at once: a tree of tokens, walked from every place, and no expression.
 
 A phrase is written for people: a space also stands for a hyphen or nothing, `…` for anything up to 30 characters, `*`
-for the rest of a word, `(a|b)` for a choice, and `?` makes the letter or choice before it optional.
+for the rest of a word, `#` for any number, `(a|b)` for a choice, and `?` makes the letter or choice before it optional.
 Endings such as -s, -ed and -ing are found by themselves. What a phrase costs is bounded by its own length, so that
 the work grows with the text and never with a power of it.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from grader.reading.tokens import Token
 
+ANY_NUMBER = "#"
 GAP = 30  # characters that `…` may stand for
 MOST_VARIANTS = 4000  # of one part of a phrase
 _ENDINGS = ("s", "es", "d", "ed", "ing", "ly", "er")
@@ -169,6 +170,8 @@ def _spellings(variant: str) -> list[list[str]]:
 
 def _after(node: _Node, text: str) -> list[_Node]:
     found = [node.exact[form] for form in forms(text) if form in node.exact]
+    if text[0].isdigit() and ANY_NUMBER in node.exact:
+        found.append(node.exact[ANY_NUMBER])
     if node.prefix:
         found += [node.prefix[text[:n]] for n in range(1, len(text) + 1) if text[:n] in node.prefix]
     return found

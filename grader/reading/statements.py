@@ -89,7 +89,10 @@ def statements(
     strung = keywords(said)
     untrue = any(marks.at("·untrue", i) for i in range(min(SENTENCE_BEGINS, len(said))))
     found: list[Statement] = []
-    verbs = [any(marks.at("·verb", i) for i in range(start, end)) for start, end in _clauses(said, marks)]
+    verbs = [
+        bool(marks.at("·imperative", start)) or any(marks.at("·verb", i) for i in range(start, end))
+        for start, end in _clauses(said, marks)
+    ]
     main = whose = carried
     for clause, ((start, end), verb) in enumerate(zip(_clauses(said, marks), verbs, strict=True)):
         whose = _whose(start, end, marks, subjects, before=whose if marks.at("·relative", start) else main)
