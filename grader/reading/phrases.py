@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from grader.reading.tokens import fold, tokens
+from grader.reading.tokens import fold, han, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,8 +67,10 @@ class Phrases:
         for words in _spellings(variant):
             node = self.root
             for word in words:
-                branch = node.prefix if word.endswith("*") else node.exact
-                node = branch.setdefault(word.rstrip("*"), _Node())
+                branch, key = (node.prefix, word[:-1]) if word.endswith("*") else (node.exact, word)
+                if key not in branch:
+                    branch[key] = _Node()
+                node = branch[key]
             if slot not in node.ends and node is not self.root:
                 node.ends.append(slot)
 
@@ -153,19 +155,31 @@ def _choices(part: str, at: int) -> tuple[list[str], int]:
 
 def _spellings(variant: str) -> list[list[str]]:
     """The tokens of a plain text; two words may also be written as one."""
-    words: list[str] = []
-    marked = variant.replace("*", " \u2217 ")
-    for token in tokens(marked):
-        if token.text == "\u2217" and words:
-            words[-1] += "*"
-        else:
-            words.append(token.text)
+    words = _quickly(variant) or _carefully(variant)
     joined = [
         [*words[:i], words[i] + words[i + 1], *words[i + 2 :]]
         for i in range(len(words) - 1)
         if words[i].isascii() and words[i].isalpha() and words[i + 1].rstrip("*").isalpha() and words[i + 1].isascii()
     ]
     return [words, *joined] if words else []
+
+
+def _quickly(variant: str) -> list[str]:
+    """The tokens of a text of plain words, or of Chinese characters alone: most texts of a lexicon are such."""
+    if variant.isascii():
+        plain = variant.replace("*", "").replace(" ", "")
+        return variant.split() if plain.isalpha() and plain.islower() else []
+    return list(variant) if all(map(han, variant)) else []
+
+
+def _carefully(variant: str) -> list[str]:
+    words: list[str] = []
+    for token in tokens(variant.replace("*", " \u2217 ")):
+        if token.text == "\u2217" and words:
+            words[-1] += "*"
+        else:
+            words.append(token.text)
+    return words
 
 
 def _after(node: _Node, text: str) -> list[_Node]:
