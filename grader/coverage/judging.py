@@ -145,7 +145,7 @@ def _attributed(lines: Sequence[Line], lexicon: Matcher, given: Given) -> tuple[
 def _several(read: Read) -> bool:
     """Whether a sentence that names many tells of several, each in words of its own, and is no mere list."""
     names = leading(read.said, read.found, [place[:2] for place in read.places])
-    ends = [*(start for start, _ in names[1:]), len(read.said)]
+    ends = [*(start for start, _ in names), len(read.said)][1:]
     told = sum(after - end >= LEAST_TOKENS for (_, end), after in zip(names, ends, strict=True))
     return told >= SEVERAL and not keywords(read.said)
 
@@ -190,6 +190,8 @@ def _judged(topic: Topic, said: Said, named: bool, lexicon: Matcher, *, core: bo
         units = sum({heard.read.folded: heard.read.units for heard in said.sentences}.values())
     found = {snippet.concept for snippet in evidence}
     status = "wrong" if any(wrong for wrong, _ in doubts) else _status(found, units, named, core=core)
+    if status == "covered" and not any(_worded(claim) for claim in claimed):
+        status = "thin"  # an update rule without a word about it
     if status == "covered" and sum(claim.denied and claim.concept != "hyperparameter" for claim in claimed) >= DISPUTED:
         status = "thin"
     return Coverage(
@@ -199,6 +201,11 @@ def _judged(topic: Topic, said: Said, named: bool, lexicon: Matcher, *, core: bo
         questions=tuple(question for _, question in doubts),
         certain=certain,
     )
+
+
+def _worded(claim: Claim) -> bool:
+    """Whether something is said in words; the letters of a formula are hyperparameters too."""
+    return not claim.denied and not claim.shown and claim.concept != "hyperparameter"
 
 
 def _status(found: set[str], units: float, named: bool, *, core: bool) -> Status:
