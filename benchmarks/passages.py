@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 TOPICS = coverage.topics(
     tomllib.loads((files("rubrics") / "gradient_descent" / "topics.toml").read_text(encoding="utf-8"))
 )
-STATUSES = ("covered", "thin", "mentioned", "missing")
+STATUSES = ("covered", "thin", "mentioned", "missing", "wrong")
 KINDS = ("good", "wrong", "thin", "stuffed", "off")
 
 
@@ -78,12 +78,41 @@ def _report(name: str, *, every: bool) -> None:
 
 
 def _odd(found: list[tuple[dict[str, Any], Coverage]]) -> None:
-    usual = {"good": ("covered",), "wrong": ("covered", "thin"), "thin": ("thin", "mentioned")}
+    usual = {"good": ("covered",), "wrong": ("covered", "thin", "wrong"), "thin": ("thin", "mentioned")}
     for passage, one in found:
         if one.status not in usual.get(passage["kind"], ("mentioned", "missing")):
             print(f"  {passage['id']}: {passage['kind']}, judged {one.status}")
         if bool(one.questions) != (passage["kind"] == "wrong"):
             print(f"  {passage['id']}: {passage['kind']}, {'asked' if one.questions else 'not asked'}")
+
+
+def reports() -> list[dict[str, Any]]:
+    """The short reports, each with what is right of its topics."""
+    text = (ROOT / "tests" / "passages" / "reports.toml").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = tomllib.loads(text)["report"]
+    return found
+
+
+def _reports(*, every: bool) -> None:
+    """How whole short reports fare: four topics each, some of them good, some not."""
+    right = {"good": ("covered",), "thin": ("thin", "mentioned"), "wrong": ("wrong",), "named": ("mentioned", "thin")}
+    counts = {label: Counter[str]() for label in (*right, "absent")}
+    odd: list[str] = []
+    whole = [0, 0]
+    for report in reports():
+        statuses = {topic: judged({**report, "topic": topic}).status for topic in report["topics"]}
+        for topic, label in report["topics"].items():
+            counts[label][statuses[topic]] += 1
+            if statuses[topic] not in right.get(label, ("missing",)):
+                odd.append(f"  {report['id']} {topic}: {label}, judged {statuses[topic]}")
+        if set(report["topics"].values()) == {"good"}:
+            whole = [whole[0] + (set(statuses.values()) == {"covered"}), whole[1] + 1]
+    print(f"\nreports.toml: {len(reports())} reports")
+    print(f"{'':<10}" + "".join(f"{status:>11}" for status in STATUSES))
+    for label, found in counts.items():
+        print(f"{label:<10}" + "".join(f"{found[status]:>11}" for status in STATUSES))
+    print(f"all four good and covered: {_share(whole[0], whole[1])}")
+    print("\n".join(odd) if every else "")
 
 
 def main() -> None:
@@ -93,6 +122,7 @@ def main() -> None:
     every = parser.parse_args().all
     for name in ("holdout", "second-holdout", "tuning"):
         _report(name, every=every)
+    _reports(every=every)
 
 
 if __name__ == "__main__":

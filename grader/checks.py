@@ -39,7 +39,8 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Topic = Literal["sgd", "momentum", "adagrad", "rmsprop"]
 # Notices of a report that holds more than its number of pages says.
-MORE_THAN_PAGES = ("large-page", "small-text")
+NOT_IN_PAGES = ("xfa-form", "portfolio")  # content that no page shows
+MORE_THAN_PAGES = ("large-page", "small-text", *NOT_IN_PAGES)
 
 
 class Case(Record, frozen=True, kw_only=True):
@@ -59,8 +60,10 @@ def unbounded(_: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def case(evidence: Evidence, topics: coverage_.Topics, *, within: Within = unbounded) -> Case:
-    """Judge experiments and topics once, for all checks."""
+def case(
+    evidence: Evidence, topics: coverage_.Topics, *, handed_out: Sequence[str] = (), within: Within = unbounded
+) -> Case:
+    """Judge experiments and topics once, for all checks; the texts that were handed out are nobody's own."""
     report = evidence.report
     experiments: tuple[Experiment, ...] = ()
     coverage: tuple[Coverage, ...] = ()
@@ -72,7 +75,7 @@ def case(evidence: Evidence, topics: coverage_.Topics, *, within: Within = unbou
         late.append("experiments")
     try:
         with within("coverage"):
-            coverage = coverage_.coverage(report, topics) if report else ()
+            coverage = coverage_.coverage(report, topics, handed_out=handed_out) if report else ()
     except TooLongError:
         late.append("coverage")
     return Case(evidence=evidence, experiments=experiments, coverage=coverage, late=tuple(late))
@@ -334,6 +337,10 @@ def report_readable(case: Case) -> Finding:
     """The report is a PDF whose text can be read."""
     report = _report(case)
     what = message(f"report.{report.outcome}")
+    elsewhere = next((problem.id for problem in report.problems if problem.id in NOT_IN_PAGES), None)
+    if elsewhere:
+        what, hint = message(f"report.{elsewhere}"), message("report.hint-print")
+        return _finding("report-readable", Verdict.REVIEW, what, hint=hint)
     if report.outcome == "read":
         return _finding("report-readable", Verdict.PASS, what)
     if any(problem.id == "empty-file" for problem in report.problems):
@@ -356,6 +363,10 @@ def report_pages(case: Case, *, limit: Count = 3) -> Finding:
     if found <= limit and more_than_it_seems:
         what = message(f"pages.{more_than_it_seems.id}", found=found, limit=limit, size=more_than_it_seems.text)
         return _finding("report-pages", Verdict.REVIEW, what, where=Where(page=more_than_it_seems.page))
+    empty = len({p.page for p in _report(case).problems if p.id == "blank-page"})
+    if found - empty <= limit < found:
+        what = message("pages.blank-page", found=found, limit=limit, empty=empty)
+        return _finding("report-pages", Verdict.REVIEW, what)
     hint = message("pages.hint", over=found - limit) if found > limit else None
     return _judged(
         "report-pages", 1.0 if found <= limit else 0.0, message("pages.count", found=found, limit=limit), hint=hint

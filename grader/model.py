@@ -562,7 +562,7 @@ class Coverage(Record, frozen=True, kw_only=True):
     """How far the report introduces one topic; not `certain` where part of the report could not be read."""
 
     topic: str
-    status: Literal["covered", "thin", "mentioned", "missing"]
+    status: Literal["covered", "thin", "mentioned", "missing", "wrong"]
     evidence: tuple[Snippet, ...] = ()
     questions: tuple[Message, ...] = ()
     certain: bool = True

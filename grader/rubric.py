@@ -117,7 +117,7 @@ def load(
 
 def grade(evidence: Evidence, rubric: Rubric, *, within: Within = unbounded) -> Grade:
     """Judge the evidence by every criterion and add up the points; what takes too long is a person's to judge."""
-    known = case(evidence, rubric.topics, within=within)
+    known = case(evidence, rubric.topics, handed_out=tuple(_handed_out(rubric).values()), within=within)
     findings = tuple(_found(c, known, within) for c in rubric.criteria)
     return _grade(known, rubric, findings, _shared(evidence, rubric, within))
 
@@ -163,9 +163,13 @@ def _shared(evidence: Evidence, rubric: Rubric, within: Within) -> tuple[Snippet
 
 
 def _repeated(evidence: Evidence, rubric: Rubric) -> tuple[Snippet, ...]:
-    sources = {"notebook": similarity.notebook_text(rubric.gather.base), "assignment": rubric.assignment}
     report = evidence.report
-    return similarity.shared(report.lines or report.recognised, sources) if report else ()
+    return similarity.shared(report.lines or report.recognised, _handed_out(rubric)) if report else ()
+
+
+def _handed_out(rubric: Rubric) -> dict[str, str]:
+    """The texts that every student was given, by what they are."""
+    return {"notebook": similarity.notebook_text(rubric.gather.base), "assignment": rubric.assignment}
 
 
 def score(criterion: Criterion, finding: Finding) -> Scored:

@@ -436,6 +436,32 @@ def page_of(sections: Sequence[Section], *, style: str = "", language: str = "en
     return f'<!doctype html><html lang="{language}">{head}<body>{body}{after}'
 
 
+METHODS_BY_ASPECT = [
+    ("", "SGD", "Momentum", "Adagrad", "RMSprop"),
+    (
+        "How",
+        "Takes one random sample and updates the weights with its gradient",
+        "Adds a share of the step before to the gradient step",
+        "Divides the learning rate of each weight by the root of its summed squared gradients",
+        "Keeps a moving average of the squared gradients in place of their sum",
+    ),
+    (
+        "Good for",
+        "It is cheap on large data sets",
+        "It damps the zig-zag in narrow valleys",
+        "It suits sparse features",
+        "The step size does not vanish",
+    ),
+    ("Bad", "The path is noisy", "It may overshoot", "The rate shrinks to zero", "It needs a decay rate"),
+]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    style = "<style>td{border:1px solid;vertical-align:top;padding:3px}</style>"
+    return f"{style}<p>{TALK}</p><table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table><p>{TALK}</p>"
+
+
 def chromium(source: str) -> bytes:
     """Print a page as a browser's "save as PDF" does."""
     with tempfile.TemporaryDirectory() as folder:
@@ -633,6 +659,11 @@ FILES: dict[str, Callable[[], bytes]] = {
             after="<div style='position:absolute;top:0;left:0;width:60mm;height:8mm;background:#fff'></div>",
         )
     ),
+    "chromium-spaced-letters": lambda: chromium(
+        page_of(essay("en"), style="p{letter-spacing:.25em}h2{letter-spacing:.15em}body{font-size:9pt}")
+    ),
+    "chromium-table-by-column": lambda: chromium(page_of([], after=_table(METHODS_BY_ASPECT))),
+    "chromium-table-by-row": lambda: chromium(page_of([], after=_table(list(zip(*METHODS_BY_ASPECT, strict=True))))),
     "libreoffice-en": lambda: libreoffice(page_of(essay("en"))),
     "libreoffice-tw": lambda: libreoffice(page_of(essay("tw"), style=NOTO, language="zh-TW")),
     "libreoffice-cn": lambda: libreoffice(
@@ -668,6 +699,12 @@ FILES: dict[str, Callable[[], bytes]] = {
     # pages
     "pages-four": lambda: reportlab("four", essay("en"), pages=4),
     "pages-blank": lambda: reportlab("blank", essay("en", each=1), blank=True),
+    "pages-fourth-is-empty": lambda: raw([*[shown(" ".join(t)) for _, t in essay("en", each=1)[:3]], b""]),
+    "xfa-form": lambda: raw(
+        [shown("Please wait... If this message is not eventually replaced, your viewer cannot show this document.")],
+        catalog=b"/AcroForm << /Fields [] /XFA (<xdp/>) >> /NeedsRendering true",
+    ),
+    "portfolio": lambda: raw([shown(TALK)], catalog=b"/Collection << /View /D >>"),
     "pages-six-up": six_up,
     "pages-poster": lambda: reportlab("poster", essay("en"), sheet=(2384, 3370), size=40),
     "pages-a3": lambda: reportlab("a3", essay("en"), sheet=(842, 1191), size=14),

@@ -540,6 +540,33 @@ def test_pages_that_hold_more_than_a_page_go_to_a_person(notice: str) -> None:
     assert judge("report-pages", _case(report=report), limit=2).verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize("notice", ["xfa-form", "portfolio"])
+def test_what_no_page_shows_goes_to_a_person_who_is_told_how_to_mend_it(notice: str) -> None:
+    case = _case(report=replace(REPORT, problems=(Problem(id=notice),)))
+
+    readable = judge("report-readable", case)
+
+    assert (readable.verdict, readable.message.id) == (Verdict.REVIEW, f"report.{notice}")
+    assert readable.hint is not None
+    assert judge("report-pages", case, limit=3).verdict is Verdict.REVIEW
+
+
+@pytest.mark.parametrize(
+    ("pages", "empty", "verdict"),
+    [(4, (4,), Verdict.REVIEW), (5, (4,), Verdict.FAIL), (4, (), Verdict.FAIL), (3, (3,), Verdict.PASS)],
+)
+def test_an_empty_page_costs_no_points_before_a_person_has_looked(
+    pages: int, empty: tuple[int, ...], verdict: Verdict
+) -> None:
+    report = replace(
+        REPORT,
+        pages={"pdfium": pages, "pdfplumber": pages},
+        problems=tuple(Problem(id="blank-page", page=page) for page in empty),
+    )
+
+    assert judge("report-pages", _case(report=report), limit=3).verdict is verdict
+
+
 @pytest.mark.parametrize(
     ("thin", "verdict"), [(None, Verdict.REVIEW), (0.5, Verdict.PARTIAL), (0.0, Verdict.FAIL), (1.0, Verdict.PASS)]
 )
@@ -559,7 +586,7 @@ def test_a_topic_may_stand_where_nobody_could_read() -> None:
     assert judge("topic-covered", case, topic="sgd").verdict is Verdict.REVIEW
 
 
-@pytest.mark.parametrize("status", ["covered", "thin", "mentioned", "missing"])
+@pytest.mark.parametrize("status", ["covered", "thin", "mentioned", "missing", "wrong"])
 def test_what_text_recognition_says_of_a_topic_decides_nothing(status: str) -> None:
     coverage = Coverage(topic="sgd", status=status)  # type: ignore[arg-type]
     scan = replace(EVIDENCE, report=replace(REPORT, outcome="unreadable"))
@@ -571,7 +598,13 @@ def test_what_text_recognition_says_of_a_topic_decides_nothing(status: str) -> N
 
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [("covered", Verdict.PASS), ("thin", Verdict.REVIEW), ("mentioned", Verdict.REVIEW), ("missing", Verdict.FAIL)],
+    [
+        ("covered", Verdict.PASS),
+        ("thin", Verdict.REVIEW),
+        ("mentioned", Verdict.REVIEW),
+        ("wrong", Verdict.REVIEW),
+        ("missing", Verdict.FAIL),
+    ],
 )
 def test_a_topic_fails_only_where_it_is_missing_from_a_readable_report(status: str, verdict: Verdict) -> None:
     coverage = Coverage(topic="sgd", status=status)  # type: ignore[arg-type]

@@ -39,6 +39,7 @@ from grader import feedback
 from grader.feedback import pages
 from grader.model import (
     CellRun,
+    Coverage,
     Curve,
     Evidence,
     Grade,
@@ -593,6 +594,20 @@ def test_common_mistakes_are_counted_with_links_once_for_each_student() -> None:
     assert 'href="feedback/a/feedback.html"' in first
     missing = html.partition("No report (PDF) was handed in.")[0].rpartition("<li>")[2]
     assert "1 student<" in missing  # six criteria of one student
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "to be asked about"), ("zh-TW", "需要確認")])
+def test_a_topic_that_is_wrong_shows_its_question_and_waits_for_a_person(language: Any, told: str) -> None:
+    judged, known = perfect()
+    asked = message("question.adagrad-moving-average", page=1, quote="Adagrad keeps a moving average.")
+    wrong = Coverage(topic="adagrad", status="wrong", questions=(asked,))
+
+    html = feedback.render(structs.replace(judged, coverage=(wrong,)), known, language=language)
+
+    article = html.partition('<article class="topic wrong">')[2].partition("</article>")[0]
+    assert told in article
+    assert "Adagrad keeps a moving average." in article
+    assert 'class="verdict review"' in article
 
 
 def test_topics_that_are_missing_are_counted_apart() -> None:

@@ -20,9 +20,9 @@ JAILED = {
 
 # Lower layers first; a room may import rooms of lower layers and, within a layer, those named for it.
 LAYERS: tuple[set[str], ...] = (
-    {"model", "files", "limits", "patterns", "encodings", "tables"},
+    {"model", "files", "limits", "encodings", "tables"},
     {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
-    {"verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity", "alike"},
+    {"reading", "verify", "experiments", "coverage", "checks", "rubric", "decisions", "similarity", "alike"},
     {"store", "feedback", "export", "doctor"},
     {"pipeline"},
     {"judging"},
@@ -35,6 +35,7 @@ SAME_LAYER = {
     "kernel": {"notebook", "sandbox", "trace"},
     "report": {"sandbox"},
     "intake": {"sandbox"},
+    "coverage": {"reading"},
     "checks": {"experiments", "coverage", "verify"},
     "rubric": {"checks", "coverage", "similarity"},
     "decisions": {"rubric"},
@@ -44,6 +45,7 @@ SAME_LAYER = {
 NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its own layer
     "verify": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "experiments": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
+    "reading": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "coverage": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "similarity": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
     "checks": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report"},
@@ -52,7 +54,7 @@ NOT_ACROSS = {  # lower layers that a room must know nothing of, whatever its ow
     "feedback": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
     "export": {"intake", "notebook", "sandbox", "kernel", "capture", "trace", "report", "rubric", "checks", "verify"},
 }
-JUDGES = ("verify", "experiments", "coverage", "similarity", "checks", "rubric", "decisions", "alike")
+JUDGES = ("reading", "verify", "experiments", "coverage", "similarity", "checks", "rubric", "decisions", "alike")
 ONLY = {  # a library, and the rooms that alone may import it
     "click": {"cli"},
     "sqlite3": {"store"},

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+import work_of_patterns as patterns
 
-from grader import patterns
-from grader.cli import run
-from grader.cli.errors import USAGE
-from grader.cli.settings import read_rubric
-from grader.coverage import lexicon
 from grader.experiments import claims, words
 from grader.model import Prose
 
-_SHIPPED = read_rubric("gradient-descent").topics
 LISTS = {
     **{name: value for name, value in vars(words).items() if isinstance(value, re.Pattern)},
     **{
@@ -26,7 +20,6 @@ LISTS = {
         if isinstance(pattern, re.Pattern)
     },
 }
-FORMULAS = sorted({formula for topic in _SHIPPED.topics for formula in topic.formulas})
 
 
 @pytest.mark.parametrize(
@@ -57,26 +50,6 @@ def test_steps_are_counted(pattern: str, text: str, found: int) -> None:
 @pytest.mark.parametrize("name", sorted(LISTS))
 def test_a_list_of_words_does_work_in_proportion_to_the_text(name: str) -> None:
     patterns.check(LISTS[name])
-
-
-@pytest.mark.parametrize("formula", FORMULAS)
-def test_a_formula_that_ships_does_work_in_proportion_to_the_text(formula: str) -> None:
-    patterns.check(lexicon.formula_of(formula))
-
-
-def test_a_rubric_with_a_formula_that_may_never_end_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "words.toml").write_text(
-        '[words]\na = ["a"]\n'
-        '[[topic]]\nid = "sgd"\nnames = ["sgd"]\nformulas = ["(a+)+b"]\nconcepts.mechanism = ["a"]\n',
-        encoding="utf-8",
-    )
-    (tmp_path / "rubric.toml").write_text(
-        'title = "t"\ntopics = "words.toml"\n[[criterion]]\nid = "runs"\ncheck = "notebook-runs"\npoints = 1\n',
-        encoding="utf-8",
-    )
-
-    assert run(["rubric", "validate", str(tmp_path)]) == USAGE
-    assert "the formula `(a+)+b` of sgd: its work grows faster than the text" in capsys.readouterr().err
 
 
 # -- how much is read at all ------------------------------------------------------------------------

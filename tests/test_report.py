@@ -31,7 +31,7 @@ from grader.report import ink as ink_module
 from grader.report import lines as lines_module
 from grader.report.gather import Answer, answer, facts, refusal
 from grader.report.ink import ink, unlike
-from grader.report.lines import Word, lines, overlapping
+from grader.report.lines import Word, lines, overlapping, said_by
 from grader.report.pictures import picture
 from grader.sandbox import environment
 
@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "tests/reports"
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((REPORTS / "expected.toml").read_text(encoding="utf-8"))
 LEXICON = topics(tomllib.loads((ROOT / "rubrics/gradient_descent/topics.toml").read_text(encoding="utf-8")))
-LETTER = {"covered": "C", "thin": "t", "mentioned": "m", "missing": "-"}
+LETTER = {"covered": "C", "thin": "t", "mentioned": "m", "missing": "-", "wrong": "w"}
 QUICK = (
     "chromium-tw-serif",
     "latex-two-columns",
@@ -581,3 +581,68 @@ def test_the_examples_in_the_docstrings_hold(module: ModuleType) -> None:
 def test_an_answer_that_is_nested_without_end_is_a_crash_of_its_child(said: bytes) -> None:
     assert gather.answer(said).outcome == "crashed"
     assert recognition.answers(said) == ()
+
+
+# -- letters that are set apart ------------------------------------------------------------------
+
+
+def row(text: str, *, letter: float, word: float, size: float = 10.0) -> list[Word]:
+    """A row as an engine gives one whose letters stand apart: every letter a word."""
+    words, x = [], 50.0
+    for piece in text.split():
+        for sign in piece:
+            words.append(Word(page=1, text=sign, bbox=(x, 100.0, x + 5.0, 110.0), size=size, line=0))
+            x += 5.0 + letter
+        x += word - letter
+    return words
+
+
+@pytest.mark.parametrize(("letter", "word"), [(2.0, 5.0), (4.0, 12.0), (2.5, 4.5)])
+def test_letters_that_stand_apart_are_put_together_by_their_gaps(letter: float, word: float) -> None:
+    assert said_by(row("Adagrad divides the rate", letter=letter, word=word)) == "Adagrad divides the rate"
+
+
+def test_a_heading_of_one_word_is_put_together() -> None:
+    assert said_by(row("Momentum", letter=3.0, word=3.0)) == "Momentum"
+
+
+@pytest.mark.parametrize("text", ["we set w to zero and b to one", "w = w + v", "a model with x and y"])
+def test_single_letters_among_words_stay_apart(text: str) -> None:
+    words, x = [], 50.0
+    for piece in text.split():
+        words.append(Word(page=1, text=piece, bbox=(x, 100.0, x + 5.0 * len(piece), 110.0), size=10.0, line=0))
+        x += 5.0 * len(piece) + 2.8
+
+    assert said_by(words) == text
+
+
+# -- is it text ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "先把 data 丟進 model，算出 gradient 再 update parameters，batch 太小 loss 會 oscillate。" * 6,
+        "SGD: random sample, gradient, update, learning rate. Adagrad: squared gradient, sum, root, sparse. " * 4,
+        "SGD：隨機、小批次、梯度、學習率、震盪。Momentum：速度、慣性、動量、加速、谷底。" * 5,
+        "勾配降下法は、損失関数の勾配を計算して、パラメータを少しずつ更新していく方法です。" * 5,
+    ],
+)
+def test_notes_mixed_sentences_and_other_languages_are_text(said: str) -> None:
+    assert text.readable(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ("勾配降下法は、損失関数の勾配を計算して、パラメータを更新する方法です。", "ja"),
+        ("경사 하강법은 손실 함수의 기울기를 이용하여 매개변수를 갱신하는 방법이다.", "ko"),
+        ("La descente de gradient met à jour les paramètres avec le gradient de la perte et une vitesse.", "fr"),
+        ("Das Verfahren ist ein Abstieg, der mit einem Beispiel die Gewichte ändert und nicht mit der Menge.", "de"),
+        ("SGD 每次隨機抽一筆資料，用它的梯度更新參數。", ""),
+        ("The gradient of one sample moves the weights.", ""),
+        ("SGD, Momentum, Adagrad, RMSprop", ""),
+    ],
+)
+def test_a_language_that_is_not_judged_is_called_by_its_name(said: str, language: str) -> None:
+    assert text.other_language(said) == language

@@ -5,10 +5,12 @@ formulas, and questions about what is often misunderstood. The rules here are th
 
 * a sentence belongs to the topic of its section and to the one that its paragraph begins with,
   else to the one it names, else to the one named last;
-* a sentence that names three topics is a list and counts for none; of one that strings keywords together, clauses do;
+* a sentence that names three topics is a list and counts for none, nor do the keywords of a row;
 * after the references nothing counts;
 * missing is not certain where the mechanism is told without a name: a heading may be a picture, or misspelled;
-* covered = the mechanism, at least two other concepts, and enough words; anything less is for a person.
+* a concept counts where it is asserted of the topic: not denied, supposed, somebody else's or another method's;
+* wrong = the mechanism is denied or turned round, or another method's: never covered, and a question is asked;
+* covered = the mechanism and what it is good or bad for, or two other concepts, at any length; else a person looks.
 """
 
 from grader.coverage.judging import UNREAD, coverage

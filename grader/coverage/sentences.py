@@ -1,31 +1,35 @@
-"""The sentences of a report, each with its place, the topic of its section and what it says beside mere keywords."""
+"""The sentences of a report, each with its place and the topic of its section."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from grader.model import Box, Record
+from grader.reading import sentence_ends
+from grader.reading.tokens import han
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from grader.coverage.lexicon import Matcher
+    from grader.coverage.matcher import Matcher, Read
     from grader.model import Line
 
-CLAUSE_UNITS = 9.0  # a part of a list this long says something, whatever short ones stand beside it
 SENTENCE_LETTERS = 400
 REFERENCES_LETTERS = 24
+TITLE_LETTERS = 60
 LESSER_HEADING = 0.97  # times the size of the topic's own heading
+PARAGRAPH_SHORT = 0.3  # of the column's width that the last line of a paragraph leaves free
+_ENDINGS = ("。", ".", ";", "；", ",", "，")
+_ORNAMENT = frozenset(" \t\u3000.()（）、,:：-–—一二三四五六七八九十#■●◆▲►➤•*[]【】《》<>0123456789")
+_TAIL = frozenset(" \t\u3000.()（）:：-–—[]【】《》<>")
+_ROMAN = frozenset("ivxIVX")
+_BULLETS = frozenset("•‧·●○◦▪■□◆➤►-*")
 
 
 class Sentence(Record, frozen=True, kw_only=True):
     """A sentence or heading with its place; `section` is the topic of the heading above it."""
 
     text: str
-    folded: str
     page: int
     bbox: Box
     section: str | None
@@ -34,38 +38,32 @@ class Sentence(Record, frozen=True, kw_only=True):
     opens: bool = False  # the first of its paragraph
 
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
-_ENDS = re.compile(
-    r"[。！？!?]+[」』”’\"）)]*|[；;](?=\s|[\u3400-\u9fff])"
-    r"|(?<![eE]\.g)(?<![iI]\.e)(?<!\bal)(?<!\bvs)(?<!\b[fF]ig)(?<!\b[eE]q)\.[”\"’)]*(?=\s+[^a-z0-9\s]|\s*[\u3400-\u9fff]|\s*$)"
-)
-_ORNAMENT = re.compile(
-    r"^(?:[\s\d.()（）、,:：\-–—一二三四五六七八九十#■●◆▲►➤•*\[\]【】《》<>]|[ivxIVX]+(?=[.)、）]))+|[\s.()（）:：\-–—\[\]【】《》<>]+$"
-)
-_SUBTITLE = re.compile(r"[(:]|\s-+\s")
-_BULLET = re.compile(r"^\s*(?:[•‧·●○◦▪■□◆➤►\-*]\s|[(（]?\d{1,2}[)）.、]\s?)")
-
-
-def sentences(lines: Sequence[Line], matcher: Matcher) -> Iterator[Sentence]:
+def sentences(lines: Sequence[Line], matcher: Matcher, *, section: str | None = None) -> Iterator[Sentence]:
     """Yield headings and sentences before the references, each with the topic of its section."""
-    section: str | None = None
     size, closed = 0.0, 0.0
     block: list[Line] = []
+    columns = _columns(lines)
     for line in lines:
-        bare = matcher.fold(_ORNAMENT.sub("", line.text))
-        named = matcher.named(bare)
-        title = _title(line, bare, matcher)
-        if bare and len(bare) <= REFERENCES_LETTERS and matcher.references.fullmatch(bare):
+        bare = bared(line.text)
+        read = matcher.read(bare, title=len(bare) <= TITLE_LETTERS)
+        if bare and len(bare) <= REFERENCES_LETTERS and matcher.references(read):
             yield from _split(block, section, matcher)
             block, closed = [], max(line.size, 0.1)
-        elif closed and not (line.heading and named and line.size >= closed):
+        elif closed and not (line.heading and read.named and line.size >= closed):
             continue
-        elif title:
+        elif _title(line, read, matcher):
             yield from _split(block, section, matcher)
             block, closed = [], 0.0
-            before, (section, size, resets) = section, _section(line, bare, named, section, size, matcher)
-            yield _heading(line, bare, section, resets=resets or section != before)
-        elif block and _parts(block[-1], line, lines):
+            before, (section, size, resets) = section, _section(line, bare, read, section, size, matcher)
+            yield Sentence(
+                text=line.text,
+                page=line.page,
+                bbox=line.bbox,
+                section=section,
+                heading=True,
+                resets=resets or section != before,
+            )
+        elif block and _parts(block[-1], line, columns):
             yield from _split(block, section, matcher)
             block = [line]
         else:
@@ -73,71 +71,123 @@ def sentences(lines: Sequence[Line], matcher: Matcher) -> Iterator[Sentence]:
     yield from _split(block, section, matcher)
 
 
-def _heading(line: Line, bare: str, section: str | None, *, resets: bool) -> Sentence:
-    return Sentence(
-        text=line.text, folded=bare, page=line.page, bbox=line.bbox, section=section, heading=True, resets=resets
-    )
+def bared(text: str) -> str:
+    """A heading without its number, bullet and brackets.
+
+    >>> bared("（四） RMSProp："), bared("iv) SGD")
+    ('RMSProp', 'SGD')
+    """
+    start, end = 0, len(text)
+    while start < end and (text[start] in _ORNAMENT or text[start].isspace()):
+        start += 1
+    roman = start
+    while roman < end and text[roman] in _ROMAN:
+        roman += 1
+    if start < roman < end and text[roman] in ".)、）":
+        return bared(text[roman + 1 :])
+    while end > start and (text[end - 1] in _TAIL or text[end - 1].isspace()):
+        end -= 1
+    return text[start:end]
 
 
-def _title(line: Line, bare: str, matcher: Matcher) -> bool:
+def _title(line: Line, read: Read, matcher: Matcher) -> bool:
     """A heading by its type, or a line that holds nothing but the name of one topic."""
     if line.heading:
         return True
-    if len(bare) > 60 or line.text.rstrip().endswith(("。", ".", ";", "；", ",", "，")):
+    if not read.places or len(read.folded) > TITLE_LETTERS or line.text.rstrip().endswith(_ENDINGS):
         return False
-    rest = bare
-    for _, names in matcher.names:
-        rest = names.sub("", rest)
-    return rest != bare and not re.search(r"[^\W\d_]", matcher.aspects.sub("", rest).replace("optimizer", ""))
+    spans = [*((start, end) for start, end, _ in read.places), *matcher.aspects(read)]
+    held = {index for start, end in spans for index in range(start, end)}
+    return all(index in held or token.kind in ("sign", "number") for index, token in enumerate(read.said))
 
 
 def _section(
-    line: Line, bare: str, named: tuple[str, ...], section: str | None, size: float, matcher: Matcher
+    line: Line, bare: str, read: Read, section: str | None, size: float, matcher: Matcher
 ) -> tuple[str | None, float, bool]:
     """The topic after a heading: the one it names; a lesser heading or one about an aspect leaves it."""
-    first = named if len(named) == 1 else matcher.named(_SUBTITLE.split(bare)[0])
+    first = read.named if len(read.named) == 1 else matcher.read(_before_subtitle(bare), title=True).named
     if len(first) == 1:
         return first[0], line.size, True
-    if named or matcher.general.search(bare):
+    if read.named or matcher.heading(read, "general"):
         return None, line.size, True
-    if matcher.aspects.search(bare) or (section and line.size < LESSER_HEADING * size):
+    if matcher.aspects(read) or (section and line.size < LESSER_HEADING * size):
         return section, size, False
     return None, line.size, True
 
 
-def _parts(before: Line, line: Line, lines: Sequence[Line]) -> bool:
+def _before_subtitle(bare: str) -> str:
+    cuts = [bare.find(mark) for mark in ("(", "（", ":", "：", " - ", " – ", " — ")]
+    return bare[: min((cut for cut in cuts if cut > 0), default=len(bare))]
+
+
+def _columns(lines: Sequence[Line]) -> dict[tuple[int, int], float]:
+    """How far to the right the lines reach that begin about where one begins, page by page."""
+    widest: dict[tuple[int, int], float] = {}
+    for line in lines:
+        for near in (-1, 0, 1):
+            place = line.page, _at(line) + near
+            widest[place] = max(widest.get(place, 0.0), line.bbox[2])
+    return widest
+
+
+def _at(line: Line) -> int:
+    return int(line.bbox[0] // 20)
+
+
+def _parts(before: Line, line: Line, columns: dict[tuple[int, int], float]) -> bool:
     """Whether a new paragraph begins: a bullet, or the line before stops well short of its column."""
-    if _BULLET.match(line.text):
+    if bulleted(line.text):
         return True
     if before.page != line.page:
         return False
-    wide = max(
-        (other.bbox[2] for other in lines if other.page == before.page and abs(other.bbox[0] - before.bbox[0]) < 30),
-        default=0,
-    )
+    wide = columns.get((before.page, _at(before)), 0.0)
     width = max(wide - before.bbox[0], 1.0)
-    return before.bbox[2] < wide - 0.3 * width and not re.match(r"[a-z]", line.text)
+    begins_small = line.text[:1].isascii() and line.text[:1].islower()
+    return before.bbox[2] < wide - PARAGRAPH_SHORT * width and not begins_small
+
+
+def bulleted(text: str) -> bool:
+    """Whether a line begins with a bullet or the number of an item.
+
+    >>> [bulleted(text) for text in ("• one", "(2) two", "3. three", "0.9 is", "2011")]
+    [True, True, True, False, False]
+    """
+    text = text.lstrip()
+    if text[:1] in _BULLETS and text[:1]:
+        return text[1:2].isspace()
+    at = 1 if text[:1] in ("(", "（") else 0
+    end = at
+    while end < len(text) and end < at + 2 and text[end].isdigit():
+        end += 1
+    return end > at and text[end : end + 1] in (")", "）", ".", "、") and not text[end + 1 : end + 2].isdigit()
 
 
 def _split(block: Sequence[Line], section: str | None, matcher: Matcher) -> Iterator[Sentence]:
     """Cut a paragraph into sentences, each with the lines that it stands on."""
-    text, starts = "", list[int]()
+    said = ""
+    starts: list[int] = []
+    pieces: list[str] = []
+    length = 0
     for line in block:
-        text, start = _joined(text, line.text)
-        starts.append(start)
-    begin, opens = 0, True
-    for end in [*(found.end() for found in _ENDS.finditer(text)), len(text)]:
-        for start, stop in _pieces(text, begin, end):
-            said = text[start:stop].strip()
-            if said:
-                inside = [
-                    line
-                    for line, at, after in zip(block, starts, [*starts[1:], len(text)], strict=True)
-                    if at < stop and after > start
-                ]
+        glue, drop = _glue(pieces[-1] if pieces else "", line.text, matcher)
+        if drop:
+            pieces[-1] = pieces[-1][:-1]
+            length -= 1
+        pieces.append(glue + line.text)
+        starts.append(length + len(glue))
+        length += len(pieces[-1])
+    said = "".join(pieces)
+    ends = [*starts[1:], length]
+    begin, opens, first = 0, True, 0
+    for end in [*sentence_ends(said), length]:
+        for start, stop in _pieces(said, begin, end):
+            text = said[start:stop].strip()
+            while first + 1 < len(block) and ends[first] <= start:
+                first += 1
+            if text:
+                inside = _inside(block, starts, first, stop)
                 yield Sentence(
-                    text=said,
-                    folded=matcher.fold(said),
+                    text=text,
                     page=inside[0].page,
                     bbox=_around([line.bbox for line in _together(inside)]),
                     section=section,
@@ -147,11 +197,22 @@ def _split(block: Sequence[Line], section: str | None, matcher: Matcher) -> Iter
         begin = end
 
 
-def _joined(text: str, line: str) -> tuple[str, int]:
-    if re.search(r"[A-Za-z]-$", text) and re.match(r"[a-z]", line):
-        return text[:-1] + line, len(text) - 1
-    glue = "" if not text or (_HAN.match(text[-1:]) and _HAN.match(line[:1])) else " "
-    return text + glue + line, len(text) + len(glue)
+def _inside(block: Sequence[Line], starts: Sequence[int], first: int, stop: int) -> list[Line]:
+    last = first + 1
+    while last < len(block) and starts[last] < stop:
+        last += 1
+    return list(block[first:last])
+
+
+def _glue(before: str, line: str, matcher: Matcher) -> tuple[str, bool]:
+    """What stands between two lines of a paragraph, and whether the hyphen of a word goes."""
+    if not before:
+        return "", False
+    if len(before) > 1 and before[-1] == "-" and before[-2].isalpha() and before[-2].isascii():
+        joined = (before[:-1].rsplit(maxsplit=1)[-1] + line.split(maxsplit=1)[0]).lower() if line.strip() else ""
+        if line[:1].islower() or joined in matcher.known:
+            return "", True
+    return ("" if han(before[-1]) and han(line[:1]) else " "), False
 
 
 def _pieces(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
@@ -177,66 +238,3 @@ def _together(lines: Sequence[Line]) -> list[Line]:
 def _around(boxes: Sequence[Box]) -> Box:
     x0, top, x1, bottom = zip(*boxes, strict=True)
     return min(x0), min(top), max(x1), max(bottom)
-
-
-_CONTRAST = re.compile(r"while|whereas|虽然?|尽管")
-_CLAUSE = re.compile(r"(?:[,;]|(?<![a-z])(?:whereas|while|but)\s)\s*(?:(?:whereas|while|but|and|the)\s+|[而则但]\s*)*$")
-_PART = re.compile(r"[,，、;；:：/|·•]|\s-\s|(?<=[\u3400-\u9fff])\s(?=[\u3400-\u9fff])")
-_ENGLISH_GLUE = re.compile(
-    r"(?<![a-z])(?:the|a|an|of|is|are|was|it|its|to|and|by|in|for|that|this|each|with|we|so|which|as|from|than|not|has|have|can|will|at|on|but|if|when|because|instead|then|be|or|i|my|our|more|only)(?![a-z])"
-)
-_CHINESE_GLUE = re.compile(
-    r"[的是会在了把用每让使而但不以因所就也都对从为被将与和时来到给还再其这那有没可能并只如若当它于做要由此]"
-)
-
-
-def clauses(sentence: Sentence, matcher: Matcher) -> tuple[Sentence, ...]:
-    """Cut "While SGD …, Momentum …" and "Adagrad …, whereas RMSprop …" in two, outside of a topic's own section.
-
-    "Unlike Adagrad, which …, RMSprop …" stays whole: it tells about one of them.
-    """
-    folded = sentence.folded
-    places = matcher.places(folded)
-    if sentence.section or len({topic for _, _, topic in places}) != 2:
-        return (sentence,)
-    cut = next(start for start, _, topic in places if topic != places[0][2])
-    if not _CLAUSE.search(folded[:cut]) or (matcher.turned(folded) and not _CONTRAST.match(folded)):
-        return (sentence,)
-    return tuple(msgspec.structs.replace(sentence, folded=part) for part in (folded[:cut], folded[cut:]))
-
-
-def listing(folded: str) -> bool:
-    """Whether a text strings keywords together instead of saying something.
-
-    >>> listing("sgd, momentum, learning rate, decay, squared gradient, moving average")
-    True
-    >>> listing("it divides the rate by the root of the sum, so each step shrinks")
-    False
-    """
-    parts = [part.strip() for part in _PART.split(folded) if part.strip() and "=" not in part]
-    han, words = len(_HAN.findall(folded)), len(re.findall(r"[a-z]+", folded))
-    if len(parts) >= 5 and sorted(amount(part) for part in parts)[len(parts) // 2] <= 3.7:
-        return _glued(" ".join(part for part in parts if amount(part) < CLAUSE_UNITS)) < 0.2
-    if han > words:
-        return han >= 16 and len(_CHINESE_GLUE.findall(folded)) < 0.04 * han
-    return words >= 9 and len(_ENGLISH_GLUE.findall(folded)) < 0.1 * words and "=" not in folded
-
-
-def _glued(folded: str) -> float:
-    """The share of small words that hold a sentence together."""
-    han, words = len(_HAN.findall(folded)), len(re.findall(r"[a-z]+", folded))
-    if han > words:
-        return len(_CHINESE_GLUE.findall(folded)) / han
-    return len(_ENGLISH_GLUE.findall(folded)) / max(words, 1)
-
-
-def long_parts(sentence: Sentence) -> Iterator[Sentence]:
-    """What a list says in whole clauses; its keywords count for nothing."""
-    for part in _PART.split(sentence.folded):
-        if amount(part) >= CLAUSE_UNITS and not listing(part):
-            yield msgspec.structs.replace(sentence, folded=part)
-
-
-def amount(text: str) -> float:
-    """How much is said: an English word counts one, a Chinese character 0.6."""
-    return len(re.findall(r"[A-Za-z]{2,}", text)) + 0.6 * len(_HAN.findall(text))

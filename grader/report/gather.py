@@ -15,7 +15,7 @@ from grader import files, sandbox
 from grader.model import UNREADABLE, Isolation, Limits, Problem, Record, ReportFacts, Sheet, Thumbnail, decoder
 from grader.report import recognition, text
 from grader.report.ink import ink, unlike
-from grader.report.lines import Word, lines, overlapping, sheet_problems
+from grader.report.lines import Word, lines, overlapping, said_by, sheet_problems
 from grader.report.pictures import picture
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _Side = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 _Length = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 _Text = Annotated[str, msgspec.Meta(max_length=300)]
 _Offsets = Annotated[tuple[Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)], ...], msgspec.Meta(max_length=800)]
+_Notice = Literal["javascript", "attachments", "xfa-form", "portfolio"]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 
 
@@ -75,7 +76,7 @@ class Answer(Record, frozen=True, kw_only=True):
     detail: _Text = ""
     pages: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] | None = None
     sheets: Annotated[tuple[_Sheet, ...], msgspec.Meta(max_length=10)] = ()
-    notices: Annotated[tuple[Literal["javascript", "attachments"], ...], msgspec.Meta(max_length=4)] = ()
+    notices: Annotated[tuple[_Notice, ...], msgspec.Meta(max_length=4)] = ()
     cut: bool = False
 
 
@@ -150,7 +151,11 @@ def answer(said: bytes) -> Answer:
 
 
 def _said(engine: Answer) -> str:
-    return " ".join(word[0] for sheet in engine.sheets for word in sheet.words)
+    return said_by(
+        Word(page=sheet.number, text=text, bbox=(x0, top, x1, bottom), size=size, line=line)
+        for sheet in engine.sheets
+        for text, x0, top, x1, bottom, size, line, *_ in sheet.words
+    )
 
 
 def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
@@ -171,6 +176,9 @@ def facts(pdfium: Answer, pdfplumber: Answer) -> ReportFacts:
         *_page_problems(pdfium, pdfplumber),
         *sheet_problems(visible, hidden=hidden, tiny=tiny, piled=piled, undrawn=undrawn, unlike=spoiled),
     ]
+    foreign = text.other_language(shown)
+    if foreign:
+        problems.append(Problem(id="other-language", text=text.LANGUAGE_NAMES[foreign]))
     layer = _layer(pdfium, hidden)
     if layer:
         problems = [p for p in problems if not (p.id == "hidden-text" and p.page in layer)]
@@ -209,7 +217,7 @@ def _trouble(answers: Sequence[Answer]) -> tuple[Problem, ...]:
         for engine in answers
         if engine.error == "failed"
     ]
-    found += [Problem(id=notice) for engine in answers for notice in engine.notices]
+    found += [Problem(id=notice) for notice in dict.fromkeys(n for engine in answers for n in engine.notices)]
     if any(sheet.cut for engine in answers for sheet in engine.sheets) or any(engine.cut for engine in answers):
         found.append(Problem(id="not-all-read"))
     return tuple(found)

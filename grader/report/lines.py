@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from grader.model import Box, Line, Problem
 from grader.report.text import repaired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 TINY_POINTS = 5.0  # below it nothing is evidence
 SMALL_POINTS = 7.0
@@ -22,6 +24,12 @@ NUMBERED_LETTERS = 40
 MARGIN = 0.08  # of the page's height, where running heads stand
 HIDDEN_LETTERS = 12  # fewer are a rule or an accent that failed to render
 EXCERPT = 200
+CELL_GAP = 0.45  # times the size, more than between words that are not justified
+COLUMN_LINES = 3  # that begin where a word does
+LEAST_GAPS = 3  # between Latin letters, from which a row can be told to be spaced out
+LETTERS_ALONE = 0.12  # of the pieces of a row that are one letter
+LETTERS_TOGETHER = 2.1  # letters a piece, up to which a row without wider gaps is one word
+GAP_JUMP = 1.5  # times; a gap between words is that of letters and a space more
 OVERLAP_LETTERS = 2  # accents and formula signs lie on each other by design
 OVERLAP_SHARE = 0.4  # of the smaller box
 OVERLAP_ROW = 8.0  # points
@@ -58,7 +66,7 @@ class Word:
 def lines(words: Sequence[Word], *, heights: Mapping[int, float]) -> tuple[Line, ...]:
     """Make the lines of the report in reading order, without page numbers and running heads."""
     body = _body_size(words)
-    rows = [_line(row, body) for row in _rows(words)]
+    rows = [_line(row, body) for row in _cells(_rows(words))]
     dropped = _running(rows, heights)
     return tuple(row for index, row in enumerate(rows) if row.text and index not in dropped)
 
@@ -85,12 +93,71 @@ def _continues(row: Sequence[Word], word: Word) -> bool:
     return -0.3 * size < gap < (1.5 if shared > 0.5 * height else 0.3) * size and shared > -0.1 * size
 
 
+def _cells(rows: Sequence[Sequence[Word]]) -> list[Sequence[Word]]:
+    """Part the rows that an engine drew through several cells of a table, where a column of cells begins."""
+    starts: Counter[tuple[int, int]] = Counter()
+    for row in rows:
+        for near in (-1, 0, 1):
+            starts[row[0].page, round(row[0].bbox[0]) + near] += 1
+    return [cell for row in rows for cell in _parted(row, starts)]
+
+
+def _parted(row: Sequence[Word], starts: Counter[tuple[int, int]]) -> Iterator[Sequence[Word]]:
+    first = 0
+    for index in range(1, len(row)):
+        before, word = row[index - 1], row[index]
+        wide = word.bbox[0] - before.bbox[2] > CELL_GAP * max(before.size, word.size)
+        said = any(sign.isalpha() for earlier in row[first:index] for sign in earlier.text)
+        if wide and said and starts[word.page, round(word.bbox[0])] >= COLUMN_LINES:
+            yield row[first:index]
+            first = index
+    yield row[first:]
+
+
 def _line(row: Sequence[Word], body: float) -> Line:
-    text = repaired(" ".join(word.text for word in row))
+    text = repaired(_spelled(row))
     size = max(Counter({word.size: 0 for word in row} | _weights(row)).items(), key=lambda pair: pair[1])[0]
     x0, top, x1, bottom = zip(*(word.bbox for word in row), strict=True)
     bbox = (min(x0), min(top), max(x1), max(bottom))
     return Line(page=row[0].page, text=text, bbox=bbox, size=size, heading=_heading(text, size, body))
+
+
+def said_by(words: Iterable[Word]) -> str:
+    """What words say, row by row."""
+    return " ".join(_spelled(row) for row in _rows(words))
+
+
+def _spelled(row: Sequence[Word]) -> str:
+    """The text of a row; what was spaced out letter by letter is put together by its gaps.
+
+    Within a word that is set so the gaps are like each other, and those between words are wider.
+    """
+    limit = _letter_gap(row)
+    text = ""
+    for before, word in zip([None, *row], row, strict=False):
+        apart = before is None or not _latin_gap(before, word) or word.bbox[0] - before.bbox[2] >= limit
+        text += (" " if text and apart else "") + word.text
+    return text
+
+
+def _latin_gap(before: Word, word: Word) -> bool:
+    """Whether two words of Latin letters stand beside each other on one line."""
+    letters = before.text[-1:] + word.text[:1]
+    beside = word.bbox[0] > before.bbox[2] and min(before.bbox[3], word.bbox[3]) > max(before.bbox[1], word.bbox[1])
+    return beside and before.text[-1:].isalpha() and letters.isascii() and not word.text[:1].isdigit()
+
+
+def _letter_gap(row: Sequence[Word]) -> float:
+    """The gap in points below which two pieces are one word; 0 where the row is set as rows usually are."""
+    gaps = sorted(b.bbox[0] - a.bbox[2] for a, b in pairwise(row) if _latin_gap(a, b))
+    letters = [word.text for word in row if word.text.isascii() and any(sign.isalpha() for sign in word.text)]
+    alone = sum(len(text) == 1 and text not in "aAI" for text in letters)
+    if len(gaps) < LEAST_GAPS or alone < LETTERS_ALONE * len(letters):
+        return 0.0
+    wider = max(range(1, len(gaps)), key=lambda i: gaps[i] / max(gaps[i - 1], 0.01))
+    if gaps[wider] >= GAP_JUMP * gaps[wider - 1]:
+        return math.sqrt(gaps[wider] * gaps[wider - 1])
+    return math.inf if sum(map(len, letters)) <= LETTERS_TOGETHER * len(letters) else 0.0
 
 
 def _weights(words: Iterable[Word]) -> Counter[float]:

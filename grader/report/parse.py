@@ -94,6 +94,8 @@ def with_pdfium(path: str) -> Json:
         answer["notices"].append("javascript")
     if raw.FPDFDoc_GetAttachmentCount(document.raw) > 0:
         answer["notices"].append("attachments")
+    if document.get_formtype() in (raw.FORMTYPE_XFA_FULL, raw.FORMTYPE_XFA_FOREGROUND):
+        answer["notices"].append("xfa-form")
     for number in range(min(len(document), PAGES_READ)):
         try:
             answer["sheets"].append(_pdfium_sheet(_as_shown(document, number, raw), number + 1, raw))
@@ -372,13 +374,21 @@ def _pdfplumber(path: str, *, text: bool) -> Json:
     import pdfplumber
 
     with pdfplumber.open(path) as document:
-        answer: Json = {"pages": len(document.pages), "sheets": []}
+        answer: Json = {"pages": len(document.pages), "sheets": [], "notices": _elsewhere(document.doc.catalog)}
         for number, page in enumerate(document.pages[:PAGES_READ], start=1):
             try:
                 answer["sheets"].append(_pdfplumber_sheet(page, number, text=text))
             except Exception as error:  # one broken page leaves the others readable
                 answer["sheets"].append({"number": number, "error": f"{type(error).__name__}: {error}"[:300]})
         return answer
+
+
+def _elsewhere(catalog: Json) -> list[str]:
+    """What the catalog says of content that no page shows: a form that only a viewer can draw, a set of other files."""
+    form = catalog.get("AcroForm")
+    form = form.resolve() if form is not None and hasattr(form, "resolve") else form
+    found = ["xfa-form"] if isinstance(form, dict) and "XFA" in form else []
+    return [*found, *(["portfolio"] if "Collection" in catalog else [])]
 
 
 def _pdfplumber_sheet(page: Any, number: int, *, text: bool) -> Json:

@@ -49,6 +49,40 @@ _SIMPLIFIED = (
     - _TRADITIONAL
 )
 
+# Words that keywords and notes about the subject hold, where small words are left out.
+_SUBJECT_WORDS = frozenset(
+    (
+        *(
+            "gradient",
+            "gradients",
+            "descent",
+            "learning",
+            "rate",
+            "update",
+            "updates",
+            "weight",
+            "weights",
+            "parameter",
+        ),
+        *(
+            "parameters",
+            "loss",
+            "batch",
+            "random",
+            "sample",
+            "momentum",
+            "velocity",
+            "adagrad",
+            "rmsprop",
+            "sgd",
+            "root",
+        ),
+        *("square", "squared", "sum", "average", "step", "data", "training", "converge", "convergence", "optimizer"),
+    )
+)
+OTHER_LETTERS = 0.2  # to the plain ones; Greek in formulas is less
+MIXED = 0.25  # of one script to the other, from which both count
+
 LEAST_CHARACTERS = 60  # fewer on the whole report are a title, not an introduction
 LEAST_HAN_COMMON = 0.15
 LEAST_HAN_PAIRS = 0.02
@@ -84,6 +118,48 @@ def joined(lines: list[str]) -> str:
     return repaired(text)
 
 
+# Small words that tell languages written in Latin letters apart; none is also an English one.
+_SMALL_WORDS = {
+    "fr": frozenset(
+        ("le", "la", "les", "des", "et", "une", "est", "que", "dans", "du", "pour", "qui", "sur", "pas", "cette")
+    ),
+    "de": frozenset(
+        ("der", "die", "das", "und", "ist", "ein", "eine", "nicht", "mit", "zu", "auf", "wird", "den", "von")
+    ),
+    "es": frozenset(("el", "los", "las", "y", "que", "del", "una", "es", "por", "con", "para", "se", "como", "al")),
+}
+_ENGLISH_WORDS = frozenset(
+    ("the", "of", "and", "to", "is", "a", "in", "that", "it", "for", "as", "with", "by", "this", "are")
+)
+LANGUAGE_NAMES = {"ja": "日本語", "ko": "한국어", "fr": "français", "de": "Deutsch", "es": "español"}
+LEAST_FOREIGN = 0.3  # of the letters, in kana or hangul; a Japanese text has 0.5 and more
+
+
+def other_language(text: str) -> str:
+    """The language of a text that is neither Chinese nor English, or nothing.
+
+    >>> other_language("勾配降下法は、損失関数の勾配を計算して、パラメータを更新する方法です。")
+    'ja'
+    >>> other_language("SGD 每次隨機抽一筆資料。"), other_language("the gradient of the loss")
+    ('', '')
+    """
+    letters = [letter for letter in text if letter.isalpha()]
+    kana = sum("\u3041" <= letter <= "\u30fa" for letter in letters)
+    hangul = sum("\uac00" <= letter <= "\ud7a3" for letter in letters)
+    for language, count in (("ja", kana), ("ko", hangul)):
+        if count > LEAST_FOREIGN * len(letters):
+            return language
+    words = _LATIN_WORD.findall(text.lower())
+    english = sum(word in _ENGLISH_WORDS for word in words)
+    counts = {language: sum(word in small for word in words) for language, small in _SMALL_WORDS.items()}
+    most = max(counts, key=lambda language: counts[language])
+    return (
+        most
+        if counts[most] > max(2 * english, LEAST_WORDS_COMMON * len(words)) and len(words) > len(letters) / 10
+        else ""
+    )
+
+
 def languages(text: str) -> tuple[str, ...]:
     """Tell the languages of a text, the most used first; Chinese by its script."""
     han = len(_HAN.findall(text))
@@ -111,16 +187,35 @@ def readable(text: str) -> bool:
     )
     if lost > MOST_UNMAPPED * len(letters):
         return False
-    return _words_common(text)
+    return _words_common(text) or bool(other_language(text))
 
 
 def _words_common(text: str) -> bool:
+    """Whether the larger part of a text holds common words; of one that mixes two scripts, either part may tell."""
     han = _HAN.findall(text)
     words = _LATIN_WORD.findall(text.lower())
+    mixed = MIXED * len(words) <= len(han) * 0.6 <= len(words) / MIXED
+    if mixed and _han_common(han):
+        return _han_paired(han, text) or _latin_common(words, text)
     if len(han) * 0.6 >= len(words):
-        common = sum(letter in _COMMON_HAN for letter in han) >= LEAST_HAN_COMMON * len(han)
-        pairs = len(_COMMON_PAIRS.findall(text)) >= LEAST_HAN_PAIRS * len(han)
-        return common and (pairs or len(han) < PAIRS_FROM)
+        return _han_common(han) and _han_paired(han, text)
+    return _latin_common(words, text)
+
+
+def _han_common(han: list[str]) -> bool:
+    return sum(letter in _COMMON_HAN for letter in han) >= LEAST_HAN_COMMON * len(han)
+
+
+def _han_paired(han: list[str], text: str) -> bool:
+    return len(han) < PAIRS_FROM or len(_COMMON_PAIRS.findall(text)) >= LEAST_HAN_PAIRS * len(han)
+
+
+def _latin_common(words: list[str], text: str) -> bool:
+    """Whether words are those of a text, or at least those of this subject: a row of keywords has no small words."""
     if len(words) < 25:
         return bool(words)
-    return sum(_COMMON_WORDS.fullmatch(word) is not None for word in words) >= LEAST_WORDS_COMMON * len(words)
+    common = sum(_COMMON_WORDS.fullmatch(word) is not None for word in words)
+    others = [letter for letter in text if letter.isalpha() and not letter.isascii() and not _HAN.match(letter)]
+    if len(others) <= OTHER_LETTERS * sum(map(len, words)):  # else it is wrongly mapped text around a few names
+        common += sum(word in _SUBJECT_WORDS for word in words)
+    return common >= LEAST_WORDS_COMMON * len(words)
