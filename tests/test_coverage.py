@@ -425,6 +425,23 @@ def test_what_was_handed_out_introduces_nothing() -> None:
     assert own["sgd"] == "covered"
 
 
+def test_an_update_rule_without_a_word_is_thin_and_with_one_line_covered() -> None:
+    rule = "# RMSprop\ns = ρ s + (1 − ρ) g²\nw = w − η g / √(s + ε)"
+
+    assert judged(rule, "rmsprop").status == "thin"
+    assert (
+        judged(f"{rule}\nOld gradients are forgotten, so the step size does not vanish.", "rmsprop").status == "covered"
+    )
+
+
+def test_a_name_that_was_handed_out_too_is_a_name() -> None:
+    found = {
+        one.topic: one.status for one in coverage(report("• SGD\n• Adagrad"), LEXICON, handed_out=("# Adagrad\nSGD",))
+    }
+
+    assert (found["sgd"], found["adagrad"]) == ("mentioned", "mentioned")
+
+
 def test_a_sentence_that_only_resembles_what_was_handed_out_counts() -> None:
     said = "# SGD\nSGD draws a few random samples, so each update is fast, and noisy as well."
 
@@ -493,6 +510,37 @@ def test_the_work_grows_with_the_report(text: str) -> None:
 @given(st.lists(st.text(max_size=60), max_size=8))
 def test_whatever_a_report_says_is_judged(said: list[str]) -> None:
     found = coverage(report("\n".join(said) or "-"), LEXICON)
+
+    assert [one.topic for one in found] == ["sgd", "momentum", "adagrad", "rmsprop"]
+
+
+WORDS = (
+    "SGD",
+    "Momentum",
+    "Adagrad",
+    "RMSprop",
+    "不",
+    "not",
+    "uses",
+    "平方",
+    "sum",
+    "，",
+    ". ",
+    "of all",
+    "Unlike",
+    "=",
+    "g",
+    "√",
+    "#",
+    "(",
+    "Q:",
+    "？",
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join), min_size=1, max_size=6))
+def test_whatever_stands_beside_names_is_judged(said: list[str]) -> None:
+    found = coverage(report("\n".join(said) or "-"), LEXICON, handed_out=("SGD uses g = √ sum.",))
 
     assert [one.topic for one in found] == ["sgd", "momentum", "adagrad", "rmsprop"]
 

@@ -43,6 +43,7 @@ class Claim:
     concept: str
     heard: Heard
     denied: bool = False
+    shown: bool = False  # by an update rule alone
 
 
 def spoken(topic: str, heard: Sequence[Heard], lexicon: Matcher, *, whose: Whose = "own") -> list[Spoken]:
@@ -84,9 +85,9 @@ def claims(topic: Topic, told: Sequence[Spoken]) -> Iterator[Claim]:
             elif any(holds(rule, one, surely=True) == "denied" for rule in rules):
                 yield Claim(concept=concept, heard=one.heard, denied=True)
             elif concept in shown:
-                yield Claim(concept=concept, heard=one.heard)
+                yield Claim(concept=concept, heard=one.heard, shown=True)
         if shown and "formula" not in topic.concepts:
-            yield Claim(concept="formula", heard=one.heard)
+            yield Claim(concept="formula", heard=one.heard, shown=True)
 
 
 def _formula_concepts(topic: Topic, told: Spoken) -> frozenset[str]:

@@ -32,7 +32,7 @@ class Given:
         if read.has(UNFILLED) and read.units <= BRIEF:
             return True
         words = _words(read)
-        if words in self.lines:
+        if len(words) >= SHINGLE and words in self.lines:  # a method's name alone is everybody's
             return True
         found = _shingles(words)
         return bool(found) and len(found & self.shingles) >= REPEATED * len(found)
