@@ -5,6 +5,7 @@
 `tests/passages/holdout.toml` was written before the lexicon and never used to tune it, `second-holdout.toml` later and
 in more voices; `tuning.toml` was used.
 `good` and `wrong` passages introduce a topic (wrong ones with a mistake); `thin`, `stuffed` and `off` ones do not.
+`reports.toml` holds short reports of four topics, labelled before they were judged; the last table is theirs.
 --all lists every passage that is judged otherwise than its kind suggests.
 """
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grader.coverage.lexicon import UNFILLED
+from grader.reading import fold, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from grader.coverage.matcher import Matcher, Read
+    from grader.reading import Token
 
 SHINGLE = 4  # tokens
 REPEATED = 0.8  # of a sentence's shingles
@@ -24,22 +26,22 @@ class Given:
         self.shingles: set[tuple[str, ...]] = set()
         for text in texts:
             for line in text.splitlines():
-                self.lines.add(_words(matcher.read(line)))
-            self.shingles |= _shingles(_words(matcher.read(text)))
+                self.lines.add(_words(tokens(fold(line, matcher.characters))))
+            self.shingles |= _shingles(_words(tokens(fold(text, matcher.characters))))
 
     def holds(self, read: Read) -> bool:
         """Whether a sentence or heading is the handed-out text's, or only marks where the student's would stand."""
         if read.has(UNFILLED) and read.units <= BRIEF:
             return True
-        words = _words(read)
+        words = _words(read.said)
         if len(words) >= SHINGLE and words in self.lines:  # a method's name alone is everybody's
             return True
         found = _shingles(words)
         return bool(found) and len(found & self.shingles) >= REPEATED * len(found)
 
 
-def _words(read: Read) -> tuple[str, ...]:
-    return tuple(token.text for token in read.said if token.kind != "sign")
+def _words(said: Sequence[Token]) -> tuple[str, ...]:
+    return tuple(token.text for token in said if token.kind != "sign")
 
 
 def _shingles(words: tuple[str, ...]) -> set[tuple[str, ...]]:

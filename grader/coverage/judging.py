@@ -27,6 +27,8 @@ EFFECTS = frozenset({"purpose", "limitation"})
 DISPUTED = 2  # concepts that are denied, from which a person reads what else is said
 OTHER_CONCEPTS = 2  # besides the mechanism, where no effect is told
 LIKELY_UNITS = 40.0  # this much text about a topic is for a person, even where no concept is known
+LEAST_UNITS = 3.0  # of a sentence that says something beside a formula
+LINE_UNITS = 8.0  # of a formula's own sentence that says something about it
 LIST_TOPICS = 3
 LEAST_TOKENS = 4  # that are said of a name
 SEVERAL = 3  # topics of one sentence, each with its own clause
@@ -187,7 +189,7 @@ def _judged(topic: Topic, said: Said, named: bool, lexicon: Matcher, *, core: bo
     doubts = tuple(_doubts(topic, told, claimed, lexicon))
     units = 0.0
     if core or any(heard.read.has(NEARBY) for heard in said.sentences):
-        units = sum({heard.read.folded: heard.read.units for heard in said.sentences}.values())
+        units = 0.1 + sum({heard.read.folded: heard.read.units for heard in said.sentences}.values())
     found = {snippet.concept for snippet in evidence}
     status = "wrong" if any(wrong for wrong, _ in doubts) else _status(found, units, named, core=core)
     if status == "covered" and not any(_worded(claim) for claim in claimed):
@@ -205,7 +207,8 @@ def _judged(topic: Topic, said: Said, named: bool, lexicon: Matcher, *, core: bo
 
 def _worded(claim: Claim) -> bool:
     """Whether something is said in words; the letters of a formula are hyperparameters too."""
-    return not claim.denied and not claim.shown and claim.concept != "hyperparameter"
+    least = LINE_UNITS if claim.shown else LEAST_UNITS
+    return not claim.denied and claim.concept != "hyperparameter" and claim.heard.read.units >= least
 
 
 def _status(found: set[str], units: float, named: bool, *, core: bool) -> Status:
