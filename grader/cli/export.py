@@ -14,6 +14,7 @@ from grader import feedback
 from grader.cli import options, results
 from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
 from grader.cli.terminal import log, say
+from grader.decisions import net
 from grader.export import gradescope, junit, nbgrader
 from grader.export.csv import grades_csv
 from grader.export.gradebook import fill
@@ -166,7 +167,7 @@ def _filled(format: str, known: Class, asked: _Asked) -> bytes:
         if is_missing(grade):
             return ""
         share = most / grade.out_of if asked.scale and most is not None and grade.out_of else 1.0
-        return rounded(grade.points * share)
+        return rounded(net(grade) * share)
 
     def comment(grade: Grade) -> str:
         return _comment(grade, known.language) if asked.comments else ""
