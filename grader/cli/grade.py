@@ -57,6 +57,7 @@ Exit codes:
     show_default=True, help="The folder for results; given again, the work goes on where it stopped.",
 )  # fmt: skip
 @options.lang
+@options.both
 @click.option("--format", "format", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=lambda: _processors(), show_default="one per CPU",
@@ -70,6 +71,7 @@ def command(
     folder: Path,
     folder_of_results: Path,
     language: Language,
+    both: bool,
     format: str,
     jobs: int,
     rubric: str,
@@ -99,7 +101,7 @@ def command(
         _tell_again(submissions, chosen, store, isolation, language)
         store.set_note("missing", missing_note(found.missing))
         jobs = min(jobs, len(submissions))
-        settings.note(store, chosen, name=rubric, language=language)
+        settings.note(store, chosen, name=rubric, language=language, both=both)
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         try:
             with Progress(len(submissions)) as progress:
@@ -139,6 +141,7 @@ class _Pages:
 
     def __init__(self, folder: Path, store: Store, progress: Progress, language: Language) -> None:
         self._folder, self._store, self._progress, self._language = folder, store, progress, language
+        self._both = results.wants_both(store)
         self.failed: list[str] = []
 
     def follow(self, event: batch.Event) -> None:
@@ -152,7 +155,7 @@ class _Pages:
         student = event.grade.submission.student
         event = replace(event, grade=results.final(self._store, event.grade))
         try:
-            results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
+            results.write_feedback(self._folder, event.grade, event.evidence, language=self._language, both=self._both)
         except GraderError as error:
             self._progress.note(f"{error.where}: {error.message}")
             self.failed.append(student)
