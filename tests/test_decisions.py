@@ -97,6 +97,12 @@ def test_of_several_decisions_the_last_one_holds() -> None:
     assert of(final, "a").points == 2.0
 
 
+def test_a_clock_that_goes_back_changes_no_order() -> None:
+    made = [decided(WAITS, "a", points=7.0, at="2026-10-08"), decided(WAITS, "a", points=2.0, at="2026-10-01")]
+
+    assert of(decisions.final(WAITS, made), "a").points == 2.0
+
+
 def test_a_withdrawn_decision_gives_the_automatic_grade_back() -> None:
     assert decisions.final(WAITS, [decided(WAITS, "a", points=7.0), decided(WAITS, "a")]) == WAITS
 

@@ -71,6 +71,17 @@ def test_a_table_of_inspect_is_corrected_and_given_back(here: Path, child: Child
     assert set(students(here)) == {"b10901001", "y"}
 
 
+def test_a_name_that_is_a_formula_is_shielded_and_comes_back(here: Path, child: Child) -> None:
+    laid_out(here / "class", {"=1+1/@a.ipynb": "ok a", "=1+1/-b.ipynb": "ok b"})
+    run("inspect", "class", "-o", "who.csv")
+    text = (here / "who.csv").read_text(encoding="utf-8-sig")
+    assert "'=1+1,'=1+1,,," in text
+    (here / "who.csv").write_text(text.replace("'=1+1,'=1+1,,", "'=1+1,'=1+1,'-b.ipynb,"), encoding="utf-8")
+
+    assert run("grade", "class", "--mapping", "who.csv") == 0
+    assert students(here)["=1+1"]["submission"]["notebook"] == "-b.ipynb"  # type: ignore[index] # JSON
+
+
 def test_a_choice_among_files_is_explained(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     laid_out(here / "class", {"b1/gradient descent.ipynb": "ok", "b1/draft.ipynb": "x", "b2/hw.ipynb": "ok"})
     run("inspect", "class")

@@ -12,6 +12,7 @@ from grader import feedback, intake
 from grader.cli import collecting, options, results
 from grader.cli.errors import NOTHING, USAGE, Stop, stops
 from grader.cli.terminal import log, out, say, table
+from grader.export.csv import harmless
 from grader.intake import collection, mapping
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _to_know(submission: Submission, language: Language) -> str:
 
 
 def _line(submission: Submission, language: Language) -> tuple[str, ...]:
-    return (
+    cells = (
         submission.origin,
         submission.student,
         submission.notebook or "",
@@ -115,3 +116,4 @@ def _line(submission: Submission, language: Language) -> tuple[str, ...]:
         collecting.late_words(submission.lateness, language),
         _to_know(submission, language),
     )
+    return tuple(map(harmless, cells))
