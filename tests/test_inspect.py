@@ -82,6 +82,26 @@ def test_a_name_that_is_a_formula_is_shielded_and_comes_back(here: Path, child: 
     assert students(here)["=1+1"]["submission"]["notebook"] == "-b.ipynb"  # type: ignore[index] # JSON
 
 
+def test_a_folder_that_holds_the_archive_says_to_give_that(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (here / "downloads").mkdir()
+    packed(here / "downloads/HW3.zip", ARCHIVE)
+
+    assert run("grade", "downloads") == NOTHING
+    assert "give the archive itself: downloads/HW3.zip" in capfd.readouterr().err
+
+
+def test_inspect_says_that_a_students_archive_is_opened_later(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "class/b1").mkdir(parents=True)
+    packed(here / "class/b1/hw.zip", {"hw.ipynb": "ok"})
+    run("inspect", "class")
+
+    said = capfd.readouterr().out
+    assert "hw.zip is opened in a jail when it is graded." in said
+    assert "in the ZIP?" in said
+
+
 def test_a_choice_among_files_is_explained(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     laid_out(here / "class", {"b1/gradient descent.ipynb": "ok", "b1/draft.ipynb": "x", "b2/hw.ipynb": "ok"})
     run("inspect", "class")

@@ -234,13 +234,19 @@ def _tell_left_out(folder: Path) -> None:
         log(f"left out, since these folders are links or hidden: {collecting.some(passed_over)}")
 
 
+def _which_archive(source: Path) -> str:
+    """What to give instead of a folder that holds nothing but the archive of a learning management system."""
+    archives = sorted(path.name for path in source.glob("*.zip")) if source.is_dir() else []
+    return f"give the archive itself: {feedback.safe(str(source / archives[0]))}" if archives else ""
+
+
 def _some(found: Collected, source: Path) -> Collected:
     """The same, if it holds anything that can be graded."""
     if not found.submissions:
         raise Stop(
             "there are no submissions in this folder",
             where=str(source),
-            hint=results.ONE_FOLDER_EACH,
+            hint=_which_archive(source) or results.ONE_FOLDER_EACH,
             code=NOTHING,
         )
     settings.refuse_names(found.submissions)
