@@ -40,6 +40,25 @@ def final(grade: Grade, decisions: Iterable[Decision]) -> Grade:
     return replace(grade, scored=scored, **totals(scored))
 
 
+def net(grade: Grade) -> float:
+    """The points after what the rubric takes off for late work; where it says nothing of that, all of them.
+
+    A day that has begun counts as one, and so does a mark of the system without a time. The time of a file proves too
+    little to take points for it.
+    """
+    return round(grade.points - deduction(grade), 2)
+
+
+def deduction(grade: Grade) -> float:
+    """The points that late work loses."""
+    lateness, policy = grade.submission.lateness, grade.late
+    if policy is None or lateness is None or not lateness.late or lateness.known_by == "file":
+        return 0.0
+    days = math.ceil((lateness.seconds or 1.0) / 86_400)
+    of = grade.out_of if policy.of == "max" else grade.points
+    return round(min(grade.points, of * min(policy.cap, days * policy.per_day)), 2)
+
+
 def without_criterion(grade: Grade, decisions: Iterable[Decision]) -> tuple[Decision, ...]:
     """Decisions about criteria that this grade's rubric does not have; they wait until it has them again."""
     known = {scored.criterion.id for scored in grade.scored}

@@ -641,6 +641,14 @@ class Scored(Record, frozen=True, kw_only=True):
     decided: Decided | None = None
 
 
+class LatePolicy(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What late work loses for each day begun: a share of all points or of those earned, up to a cap."""
+
+    per_day: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    cap: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    of: Literal["max", "earned"] = "max"
+
+
 class RubricId(Record, frozen=True, kw_only=True):
     """Which rubric judged: its title and the digest of its content."""
 
@@ -652,6 +660,7 @@ class Grade(Record, frozen=True, kw_only=True):
     """The judgement of one submission.
 
     `shared` are passages of the report that also stand in the assignment's own text; `concept` says where.
+    `points` are those of the criteria; what `late` takes off is counted by whoever shows or exports the grade.
     """
 
     submission: Submission
@@ -664,6 +673,7 @@ class Grade(Record, frozen=True, kw_only=True):
     experiments: tuple[Experiment, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     shared: tuple[Snippet, ...] = ()
+    late: LatePolicy | None = None
 
 
 class TooLongError(Exception):

@@ -150,7 +150,8 @@ def _moves(before: Grade, after: Grade) -> tuple[Move, ...]:
 
 
 def _sums(given: Grade | Scored) -> Sums:
-    return Sums(points=given.points, pending=given.pending, out_of=given.out_of)
+    points = decisions.net(given) if isinstance(given, Grade) else given.points
+    return Sums(points=points, pending=given.pending, out_of=given.out_of)
 
 
 def _stale(grade: Grade) -> Iterable[str]:

@@ -28,6 +28,7 @@ from grader.model import (
     Gather,
     Grade,
     GraderError,
+    LatePolicy,
     Limits,
     Names,
     Record,
@@ -55,6 +56,7 @@ class Rubric(Record, frozen=True, kw_only=True):
     topics: coverage_.Topics
     gather: Gather = Gather()
     assignment: str = ""
+    late: LatePolicy | None = None
     digest: str = ""
 
     @property
@@ -94,7 +96,7 @@ def load(
     except ValueError as error:
         raise RubricError((f"not TOML: {error}",), where=where) from error
     mistakes = _Mistakes(text)
-    mistakes.unknown(table, ("title", "topics", "assignment", "gather", "criterion"), "$")
+    mistakes.unknown(table, ("title", "topics", "assignment", "gather", "late", "criterion"), "$")
     title = table.get("title", "")
     if not isinstance(title, str) or not title:
         mistakes.add("a rubric needs a `title`", "$.title")
@@ -102,16 +104,20 @@ def load(
     gather = _gather(table.get("gather", {}), read_notebook or read, mistakes)
     topics = _topics(table.get("topics"), read, mistakes)
     assignment = _read(table.get("assignment"), read, "$.assignment", mistakes)
+    late = _late(table.get("late"), mistakes)
     if mistakes.found or topics is None:
         raise RubricError(mistakes.told(), where=where)
-    judged = to_json({"title": title, "criteria": criteria, "topics": topics, "assignment": assignment})
+    judged = {"title": title, "criteria": criteria, "topics": topics, "assignment": assignment}
+    if late is not None:  # a rubric without it keeps the digest that it always had
+        judged["late"] = late
     return Rubric(
         title=title,
         criteria=criteria,
         topics=topics,
         gather=gather,
         assignment=assignment,
-        digest=_digest(judged),
+        late=late,
+        digest=_digest(to_json(judged)),
     )
 
 
@@ -140,6 +146,7 @@ def _grade(known: Case, rubric: Rubric, findings: tuple[Finding, ...], shared: t
         experiments=known.experiments,
         coverage=known.coverage,
         shared=shared,
+        late=rubric.late,
     )
 
 
@@ -317,6 +324,27 @@ def _gather(table: object, read: Callable[[str], str], mistakes: _Mistakes) -> G
         mistakes.add("`kernel` is the path of a Python", "$.gather.kernel")
         kernel = None
     return Gather(base=base, limits=limits, names=names, kernel=kernel)
+
+
+def _late(table: object, mistakes: _Mistakes) -> LatePolicy | None:
+    """Read what late work loses: `per_day = "10%"`, `cap = "50%"`, `of = "max"` or `"earned"`."""
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        mistakes.add("`late` is a table", "$.late")
+        return None
+    shares = {name: _share(table[name]) for name in ("per_day", "cap") if name in table}
+    try:
+        return msgspec.convert(table | shares, LatePolicy)
+    except msgspec.ValidationError as error:
+        mistakes.add(f'{error}; write for example per_day = "10%", cap = "50%", of = "max"', "$.late")
+        return None
+
+
+def _share(value: object) -> object:
+    """A share from its per cent; anything else as it is, to be refused with its place."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value) if isinstance(value, str) else None
+    return float(found[1]) / 100 if found else str(value)
 
 
 R = typing.TypeVar("R", Limits, Names)

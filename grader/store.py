@@ -248,6 +248,10 @@ class Store:
         rows = self._rows("select student from unwritten join batch using (student) order by position")
         return tuple(student for (student,) in rows)
 
+    def unwrite(self) -> None:
+        """Say that everybody's page is to be written again."""
+        self._change("insert or ignore into unwritten select student from batch", ())
+
     def page_written(self, student: str) -> None:
         """Say that the student's page shows the grade as it is."""
         self._change("delete from unwritten where student = ?", (_named(student),))

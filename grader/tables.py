@@ -29,9 +29,19 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "number": (
         *("SIS User ID", "ID number", "Student ID", "Student number", "SID", "student_id", "identifier_number"),
-        *("學號", "學號 (ID)", "ID 號碼", "学号", "student", "id"),
+        *("roster_identifier", "學號", "學號 (ID)", "ID 號碼", "学号", "student", "id"),
     ),
-    "login": ("SIS Login ID", "Username", "Login", "Login ID", "帳號", "使用者帳號", "使用者名稱", "用户名"),
+    "login": (
+        "SIS Login ID",
+        "Username",
+        "Login",
+        "Login ID",
+        "github_username",
+        "帳號",
+        "使用者帳號",
+        "使用者名稱",
+        "用户名",
+    ),
     "moodle": ("Identifier", "識別碼", "识别码", "标识符", "编号"),
     "group": ("Group", "Groups", "Team", "組別", "群組", "组别", "小组"),
     "grade": ("Grade", "成績", "分數", "成绩"),
@@ -57,6 +67,15 @@ def name_key(text: str) -> str:
     True
     """
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text)).casefold()
+
+
+def unmarked(text: str) -> str:
+    """The text without the mark that the grader puts before what a spreadsheet would take for a formula.
+
+    >>> unmarked("'=1+1"), unmarked("'tis"), unmarked("b1")
+    ('=1+1', "'tis", 'b1')
+    """
+    return text[1:] if text.startswith("'") and text[1:].lstrip(" ").startswith(tuple("=+-@＝＋－＠")) else text
 
 
 def columns_of(header: Sequence[str], names: Iterable[str]) -> tuple[int, ...]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sample_grades import SAMPLES, hostile, many_runs, scanned
 
-from grader import feedback
-from grader.model import Language
+from grader import decisions, feedback
+from grader.alike import Alike, Pair, Passage
+from grader.model import Decision, Grade, Language, Lateness
 
 HERE = Path(__file__).parent / "browser"
 LANGUAGES: tuple[Language, ...] = ("en", "zh-TW")
@@ -44,6 +46,36 @@ def browser() -> str:
     if found is None:
         pytest.skip("no Chromium is installed")
     return found
+
+
+LATE = Lateness(late=True, seconds=4000, known_by="file")
+ALIKE = Alike(
+    identical=(("adagrad-without-root", "diverging"),),
+    pairs=(
+        Pair(
+            students=("hostile", "scanned"),
+            kind="code",
+            length=66,
+            share=0.5,
+            passages=(Passage(first="x = 1 <script>", second="一段很長的文字" * 40, length=66),),
+        ),
+    ),
+)
+
+
+def decided(grade: Grade) -> Grade:
+    """The grade with every criterion decided by a person, the first one on another result."""
+    made = [
+        Decision(
+            student=grade.submission.student,
+            criterion=scored.criterion.id,
+            share=0.5,
+            comment="看過了，寫得很清楚。" * 5,
+            basis=decisions.basis(scored, grade.submission.digest if number else "sha256:other"),
+        )
+        for number, scored in enumerate(grade.scored)
+    ]
+    return decisions.final(grade, made)
 
 
 def looked(pages: list[Path], modules: Path, browser: str) -> list[dict[str, Any]]:
@@ -83,6 +115,17 @@ def test_pages_are_accessible_and_keep_their_policy(tmp_path: Path, modules: Pat
         "nobody.en": feedback.summary([], language="en", links={}),
         "many-runs.en": feedback.render(*many_runs(), language="en"),
         "all-review.zh-TW": feedback.render(*students["all-review"], language="zh-TW"),
+    }
+    late = [replace(grade, submission=replace(grade.submission, lateness=LATE)) for grade in grades]
+    texts |= {
+        f"class-in-full.{language}": feedback.summary(
+            late, language=language, links=links, missing=["b10901001", "王小明"], earlier=grades[:2], alike=ALIKE
+        )
+        for language in LANGUAGES
+    }
+    waiting, evidence = students["all-review"]
+    texts |= {
+        f"decided.{language}": feedback.render(decided(waiting), evidence, language=language) for language in LANGUAGES
     }
     pages = [tmp_path / f"{name}.html" for name in texts]
     for page, text in zip(pages, texts.values(), strict=True):

@@ -424,6 +424,14 @@ def test_a_plain_table_is_a_roster(tmp_path: Path, table: str) -> None:
     assert not collected.missing
 
 
+def test_github_names_get_their_numbers_from_classrooms_own_table(tmp_path: Path) -> None:
+    path = laid_out(tmp_path / "in", CLASSROOM)
+    table = "github_username,roster_identifier\nwang,b10901001\nchen-yi-jun,b10901002\n"
+    collected = found(path, tmp_path, Wishes(roster=roster.read(table.encode(), where="r.csv")))
+
+    assert by_student(collected) == {"b10901001": ("notebook 1", ""), "b10901002": ("notebook 2", "")}
+
+
 def test_a_group_of_the_roster_gets_its_work_for_each_member(tmp_path: Path) -> None:
     path = laid_out(tmp_path / "in", {"Team A_5_assignsubmission_file/hw.ipynb": "team work"})
     table = "number,name,group\nb1,Ann,Team A\nb2,Bob,Team A\nb3,Eve,Team B\n".replace("number", "學號")

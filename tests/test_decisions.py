@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,8 @@ from grader.model import (
     Finding,
     Grade,
     GraderError,
+    Lateness,
+    LatePolicy,
     RubricId,
     Scored,
     Submission,
@@ -93,6 +97,12 @@ def test_of_several_decisions_the_last_one_holds() -> None:
     assert of(final, "a").points == 2.0
 
 
+def test_a_clock_that_goes_back_changes_no_order() -> None:
+    made = [decided(WAITS, "a", points=7.0, at="2026-10-08"), decided(WAITS, "a", points=2.0, at="2026-10-01")]
+
+    assert of(decisions.final(WAITS, made), "a").points == 2.0
+
+
 def test_a_withdrawn_decision_gives_the_automatic_grade_back() -> None:
     assert decisions.final(WAITS, [decided(WAITS, "a", points=7.0), decided(WAITS, "a")]) == WAITS
 
@@ -162,6 +172,44 @@ def test_a_final_grade_comes_back_from_json() -> None:
 def test_points_that_a_criterion_cannot_have_are_refused(text: str) -> None:
     with pytest.raises(GraderError, match="from 0 to 10"):
         decisions.amount(text, 10)
+
+
+# -- late work -------------------------------------------------------------------------------------
+
+
+def late(seconds: float | None, *, known_by: Literal["system", "mark", "file"] = "system", **policy: Any) -> Grade:
+    """Eight of ten points, handed in late, under a policy."""
+    grade = grade_of(("a", Verdict.PARTIAL, 0.8))
+    lateness = Lateness(late=True, seconds=seconds, known_by=known_by)
+    rules = LatePolicy(**policy) if policy else None
+    return replace(grade, late=rules, submission=replace(grade.submission, lateness=lateness))
+
+
+@pytest.mark.parametrize(
+    ("grade", "net"),
+    [
+        (late(3600), 8.0),
+        (late(3600, per_day=0.1), 7.0),
+        (late(90_000, per_day=0.1), 6.0),
+        (late(90_000, per_day=0.1, of="earned"), 6.4),
+        (late(900_000, per_day=0.1, cap=0.5), 3.0),
+        (late(9_000_000, per_day=0.1), 0.0),
+        (late(None, known_by="mark", per_day=0.1), 7.0),
+        (late(90_000, known_by="file", per_day=0.1), 8.0),
+    ],
+    ids=["no policy", "a day begun", "two days", "of the earned", "cap", "never below zero", "mark", "file"],
+)
+def test_late_work_loses_what_the_rubric_says(grade: Grade, net: float) -> None:
+    assert decisions.net(grade) == net
+    assert grade.points == 8.0
+
+
+def test_work_in_time_loses_nothing() -> None:
+    grade = late(None, per_day=0.1)
+
+    in_time = replace(grade, submission=replace(grade.submission, lateness=Lateness(late=False)))
+    assert decisions.net(in_time) == 8.0
+    assert decisions.net(replace(grade, submission=replace(grade.submission, lateness=None))) == 8.0
 
 
 @given(st.floats(0, 10), st.booleans())

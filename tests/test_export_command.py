@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -106,9 +107,28 @@ def test_feedback_goes_back_in_one_archive(graded: Path) -> None:
         assert b"<html" in archive.read("b0/feedback.html")
 
 
+def test_names_can_be_left_out_and_found_again(graded: Path) -> None:
+    target = ("-o", "c.csv", "--feedback-zip", "f.zip", "--anonymise", "key.csv")
+    assert run("export", "csv", "results", *target) == 0
+    key = {row["student"]: row["token"] for row in table(graded / "key.csv", "utf-8-sig")}
+    points = {row["student"]: row["points"] for row in table(graded / "c.csv", "utf-8-sig")}
+    with zipfile.ZipFile(graded / "f.zip") as archive:
+        pages = {name: archive.read(name).decode() for name in archive.namelist()}
+
+    assert set(key) == {"b0", "b1", "b2"}
+    assert points == {key["b0"]: "6", key["b1"]: "0", key["b2"]: "0"}
+    assert sorted(pages) == sorted(f"{token}/feedback.html" for token in key.values())
+    for text in (*pages.values(), (graded / "c.csv").read_text(encoding="utf-8-sig")):
+        assert not re.search(r"\bb[012]\b|gradient descent\.ipynb", text)
+    run("export", "csv", "results", *target)
+    assert {row["student"]: row["token"] for row in table(graded / "key.csv", "utf-8-sig")} == key
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("csv", "results", "--anonymise", "gradebook.csv"), "this is no key of tokens"),
+        (("gradescope", "results", "-o", "gs", "--anonymise", "k.csv"), "needs to know whose"),
         (("canvas", "results"), "--template"),
         (("csv", "results", "--scale"), "not filled into a table"),
         (("gradescope", "results"), "give a folder with -o"),

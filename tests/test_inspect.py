@@ -71,6 +71,37 @@ def test_a_table_of_inspect_is_corrected_and_given_back(here: Path, child: Child
     assert set(students(here)) == {"b10901001", "y"}
 
 
+def test_a_name_that_is_a_formula_is_shielded_and_comes_back(here: Path, child: Child) -> None:
+    laid_out(here / "class", {"=1+1/@a.ipynb": "ok a", "=1+1/-b.ipynb": "ok b"})
+    run("inspect", "class", "-o", "who.csv")
+    text = (here / "who.csv").read_text(encoding="utf-8-sig")
+    assert "'=1+1,'=1+1,,," in text
+    (here / "who.csv").write_text(text.replace("'=1+1,'=1+1,,", "'=1+1,'=1+1,'-b.ipynb,"), encoding="utf-8")
+
+    assert run("grade", "class", "--mapping", "who.csv") == 0
+    assert students(here)["=1+1"]["submission"]["notebook"] == "-b.ipynb"  # type: ignore[index] # JSON
+
+
+def test_a_folder_that_holds_the_archive_says_to_give_that(
+    here: Path, child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (here / "downloads").mkdir()
+    packed(here / "downloads/HW3.zip", ARCHIVE)
+
+    assert run("grade", "downloads") == NOTHING
+    assert "give the archive itself: downloads/HW3.zip" in capfd.readouterr().err
+
+
+def test_inspect_says_that_a_students_archive_is_opened_later(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "class/b1").mkdir(parents=True)
+    packed(here / "class/b1/hw.zip", {"hw.ipynb": "ok"})
+    run("inspect", "class")
+
+    said = capfd.readouterr().out
+    assert "hw.zip is opened in a jail when it is graded." in said
+    assert "in the ZIP?" in said
+
+
 def test_a_choice_among_files_is_explained(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     laid_out(here / "class", {"b1/gradient descent.ipynb": "ok", "b1/draft.ipynb": "x", "b2/hw.ipynb": "ok"})
     run("inspect", "class")
@@ -138,6 +169,45 @@ def test_lateness_is_told_in_the_table_and_on_the_class_page(
     assert "by 10 hours" in (here / "results/summary.html").read_text(encoding="utf-8")
     with (here / "results/grades.csv").open(encoding="utf-8-sig", newline="") as file:
         assert [row["late"] for row in csv.DictReader(file)] == ["no", "yes (system)"]
+
+
+def test_late_work_loses_points_only_where_the_rubric_says_so(here: Path, child: Child) -> None:
+    packed(here / "HW3.zip", {name: f"ok {text}" for name, text in BLACKBOARD.items()})
+    until = ("--deadline", "2026-10-08T23:59", "--zone", "Asia/Taipei")
+
+    def nets() -> dict[str, object]:
+        return {student: (line["points"], line["net"]) for student, line in students(here).items()}
+
+    run("grade", "HW3.zip", *until)
+    assert nets() == {"b10901001": (6, 6), "b10901002": (6, 6)}
+    rubric = here.parent / "rubric.toml"
+    rubric.write_text(rubric.read_text(encoding="utf-8") + '[late]\nper_day = "20%"\ncap = "50%"\n', encoding="utf-8")
+    run("grade", "HW3.zip", *until)
+    assert nets() == {"b10901001": (6, 6), "b10901002": (6, 4)}
+    assert "takes 2 points off: 4 of 10 count" in (here / "results/feedback/b10901002/feedback.html").read_text("utf-8")
+    run("export", "nbgrader", "results", "-o", "nb.csv")
+    with (here / "nb.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["raw_score"], row["late_submission_penalty"], row["score"]) for row in csv.DictReader(file)]
+    assert rows == [("6", "0", "6"), ("6", "2", "4")]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'per_day = "ten"',
+        'per_day = "120%"',
+        'cap = "50%"',
+        'per_day = "10%"\nof = "some"',
+        'per_day = "10%"\nwhen = 1',
+        "per_day = 10",
+    ],
+)
+def test_a_mistake_about_late_work_is_told(here: Path, capfd: pytest.CaptureFixture[str], table: str) -> None:
+    rubric = here.parent / "rubric.toml"
+    rubric.write_text(rubric.read_text(encoding="utf-8") + f"[late]\n{table}\n", encoding="utf-8")
+
+    assert run("rubric", "validate", "../rubric.toml") == USAGE
+    assert "$.late" in capfd.readouterr().err
 
 
 def test_a_moodle_folder_that_was_unpacked_by_hand_is_recognised(here: Path, child: Child) -> None:

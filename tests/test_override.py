@@ -227,6 +227,22 @@ def test_what_a_person_decided_against_a_student_is_no_common_mistake(graded: Pa
     assert "looked at this and decided" not in diagnoses.split("</section>")[0]
 
 
+def test_a_full_disk_loses_no_decision(
+    graded: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        assert run("override", "results", "b1", "runs", "4", "--why", "Half of it.") == USAGE
+    assert "this cannot be written: No space left on device" in capfd.readouterr().err
+    run("summary", "results")
+
+    assert line(graded, "b1")["points"] == 4
+    assert "Half of it." in page(graded, "b1")
+
+
 def test_summary_reads_while_another_grader_is_at_work(graded: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with opened(graded):
         assert run("summary", "results") == 0

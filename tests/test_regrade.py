@@ -9,9 +9,10 @@ import pytest
 import test_cli
 from test_cli import RUBRIC, Child, hand_in, run
 
-from grader import pipeline
+from grader import pipeline, regrade
 from grader.cli.errors import UNDECIDED, USAGE
 from grader.cli.results import opened
+from grader.cli.settings import read_rubric
 from grader.model import Evidence, Fault, from_json, to_json
 from grader.pipeline import Job
 
@@ -133,6 +134,14 @@ def test_facts_of_another_verifier_are_told(
     run("regrade", "results")
 
     assert "Facts from another version of the grader: 1 (b0)" in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_several_processes_judge_as_one_does(graded: Path) -> None:
+    run("override", "results", "b1", "runs", "3", "--why", "seen")
+    rubric = read_rubric("../other.toml")
+    with opened(graded) as store:
+        assert list(regrade.changes(store, rubric, jobs=2)) == list(regrade.changes(store, rubric))
 
 
 # -- again -----------------------------------------------------------------------------------------

@@ -79,6 +79,33 @@ def test_what_is_not_there_is_told(graded: Path, command: tuple[str, ...]) -> No
     assert run(*command) == USAGE
 
 
+def page(folder: Path, name: str) -> str:
+    return (folder / "results" / name).read_text(encoding="utf-8")
+
+
+def test_another_language_is_that_of_every_page(graded: Path) -> None:
+    run("summary", "results", "--lang", "zh-TW")
+    run("override", "results", "b1", "runs", "1", "--why", "x")
+
+    for name in ("summary.html", "feedback/b0/feedback.html", "feedback/b1/feedback.html"):
+        assert 'lang="zh-Hant-TW"' in page(graded, name)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("summary", "results", "--both-languages"), ("grade", "class", "--both-languages")],
+    ids=lambda command: command[0],
+)
+def test_both_languages_stand_side_by_side_and_stay_so(graded: Path, command: tuple[str, ...]) -> None:
+    run(*command)
+    run("override", "results", "b1", "runs", "1", "--why", "seen")
+
+    for name in ("summary", "feedback/b0/feedback", "feedback/b1/feedback"):
+        assert '<html lang="en"' in page(graded, f"{name}.html")
+        assert '<html lang="zh-Hant-TW"' in page(graded, f"{name}.zh-TW.html")
+    assert "seen" in page(graded, "feedback/b1/feedback.zh-TW.html")
+
+
 def test_pages_of_whoever_left_the_class_are_moved_aside_and_told(
     graded: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

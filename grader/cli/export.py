@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import sys
 import zipfile
 from pathlib import Path
@@ -14,7 +15,8 @@ from grader import feedback, files
 from grader.cli import options, results
 from grader.cli.errors import UNDECIDED, USAGE, Stop, stops
 from grader.cli.terminal import log, say
-from grader.export import gradescope, junit, nbgrader
+from grader.decisions import net
+from grader.export import anonymous, gradescope, junit, nbgrader
 from grader.export.csv import grades_csv
 from grader.export.gradebook import fill
 from grader.export.points import is_missing, rounded
@@ -46,6 +48,7 @@ Example:
   grader export canvas results --template gradebook.csv --column "HW3 (1234)" -o filled.csv
   grader export gradescope results -o gradescope
   grader export csv results -o class.csv --feedback-zip feedback.zip
+  grader export csv results -o class.csv --anonymise key.csv
 
 \b
 Exit codes:
@@ -73,6 +76,10 @@ class Class(Record, frozen=True, kw_only=True):
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where it goes, instead of to the terminal.")
 @click.option("--allow-pending", is_flag=True, help="Export points so far where some are pending.")
 @click.option("--feedback-zip", type=click.Path(dir_okay=False, path_type=Path), help="All pages, for uploading.")
+@click.option(
+    "--anonymise", "key", metavar="KEY.csv", type=click.Path(dir_okay=False, path_type=Path),
+    help="Put tokens for names, in pages too; KEY.csv says whose they are.",
+)  # fmt: skip
 @options.lang_of_results
 def command(
     format: str,
@@ -84,6 +91,7 @@ def command(
     output: Path | None,
     allow_pending: bool,
     feedback_zip: Path | None,
+    key: Path | None,
     chosen: Language | None,
 ) -> int:
     """Write the final grades in RESULTS in a FORMAT: canvas, moodle, blackboard, gradescope, nbgrader, csv, junit.
@@ -92,17 +100,22 @@ def command(
     written, unless --allow-pending says that the points so far will do.
     """
     _refuse_mixed(format, template, column, output, scale=scale, comments=comments)
+    if key is not None and (format in SYSTEMS or format in _FOLDERS):
+        raise Stop(f"{format} needs to know whose a grade is", hint="--anonymise is for csv, nbgrader and junit")
     with stops(USAGE), results.reading(folder) as store:
         known = _class(store, results.language_of(store, chosen))
         _wait(known, allow_pending=allow_pending)
+        tokens = _tokens(known, key) if key is not None else None
         if format in SYSTEMS:
             asked = _Asked(template=template or Path(), column=column, scale=scale, comments=comments)
             _write(_filled(format, known, asked), output)
         elif format in _FOLDERS:
             _gradescope(store, output or Path(), known.language)
         else:
-            _write(_table(format, known), output)
-        if feedback_zip is not None:
+            _write(_table(format, _hidden(known, tokens) if tokens else known), output)
+        if feedback_zip is not None and tokens:
+            _zip_anonymous(store, tokens, known.language, feedback_zip)
+        elif feedback_zip is not None:
             _zip(folder, known, feedback_zip)
     return 0
 
@@ -166,7 +179,7 @@ def _filled(format: str, known: Class, asked: _Asked) -> bytes:
         if is_missing(grade):
             return ""
         share = most / grade.out_of if asked.scale and most is not None and grade.out_of else 1.0
-        return rounded(grade.points * share)
+        return rounded(net(grade) * share)
 
     def comment(grade: Grade) -> str:
         return _comment(grade, known.language) if asked.comments else ""
@@ -244,6 +257,32 @@ def _zip(folder: Path, known: Class, path: Path) -> None:
     _write(packed.getvalue(), path)
     if absent:
         log(say("export.no-page", known.language, names=_some(absent)))
+
+
+def _tokens(known: Class, key: Path) -> dict[str, str]:
+    """A token for everyone, by the key that is there already, which is then written with whoever is new."""
+    before = anonymous.read_key(_read(key), where=str(key)) if key.exists() else {}
+    students = [grade.submission.student for grade in known.grades]
+    tokens = anonymous.tokens_for(students, before, draw=lambda: secrets.token_hex(4))
+    _write(anonymous.key(tokens).encode("utf-8-sig"), key)
+    return tokens
+
+
+def _hidden(known: Class, tokens: dict[str, str]) -> Class:
+    """The class in the order of its tokens: its own order would say who is who."""
+    grades = sorted((anonymous.anonymous(grade, tokens) for grade in known.grades), key=lambda g: g.submission.student)
+    return Class(grades=tuple(grades), left=known.left, language=known.language)
+
+
+def _zip_anonymous(store: Store, tokens: dict[str, str], language: Language, path: Path) -> None:
+    """Pack pages that are made anew, without names."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for grade, evidence in results.finals(store):
+            hidden = anonymous.anonymous(grade, tokens)
+            page = feedback.render(hidden, evidence, language=language)
+            archive.writestr(f"{hidden.submission.student}/feedback.html", page.encode("utf-8", "backslashreplace"))
+    _write(packed.getvalue(), path)
 
 
 def _read(path: Path) -> bytes:

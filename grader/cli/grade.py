@@ -57,6 +57,7 @@ Exit codes:
     show_default=True, help="The folder for results; given again, the work goes on where it stopped.",
 )  # fmt: skip
 @options.lang
+@options.both
 @click.option("--format", "format", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=lambda: _processors(), show_default="one per CPU",
@@ -70,6 +71,7 @@ def command(
     folder: Path,
     folder_of_results: Path,
     language: Language,
+    both: bool,
     format: str,
     jobs: int,
     rubric: str,
@@ -101,7 +103,7 @@ def command(
         store.set_note("missing", missing_note(found.missing))
         jobs = min(jobs, len(submissions))
         judging.warm(jobs)
-        settings.note(store, chosen, name=rubric, language=language)
+        settings.note(store, chosen, name=rubric, language=language, both=both)
         log(say("begin", language, count=len(submissions), jobs=jobs, level=isolation.level))
         try:
             with Progress(len(submissions)) as progress:
@@ -141,6 +143,7 @@ class _Pages:
 
     def __init__(self, folder: Path, store: Store, progress: Progress, language: Language) -> None:
         self._folder, self._store, self._progress, self._language = folder, store, progress, language
+        self._both = results.wants_both(store)
         self.failed: list[str] = []
 
     def follow(self, event: batch.Event) -> None:
@@ -154,7 +157,7 @@ class _Pages:
         student = event.grade.submission.student
         event = replace(event, grade=results.final(self._store, event.grade))
         try:
-            results.write_feedback(self._folder, event.grade, event.evidence, language=self._language)
+            results.write_feedback(self._folder, event.grade, event.evidence, language=self._language, both=self._both)
         except GraderError as error:
             self._progress.note(shown(f"{error.where}: {error.message}"))
             self.failed.append(student)
@@ -233,13 +236,19 @@ def _tell_left_out(folder: Path) -> None:
         log(f"left out, since these folders are links or hidden: {collecting.some(passed_over)}")
 
 
+def _which_archive(source: Path) -> str:
+    """What to give instead of a folder that holds nothing but the archive of a learning management system."""
+    archives = sorted(path.name for path in source.glob("*.zip")) if source.is_dir() else []
+    return f"give the archive itself: {feedback.safe(str(source / archives[0]))}" if archives else ""
+
+
 def _some(found: Collected, source: Path) -> Collected:
     """The same, if it holds anything that can be graded."""
     if not found.submissions:
         raise Stop(
             "there are no submissions in this folder",
             where=str(source),
-            hint=results.ONE_FOLDER_EACH,
+            hint=_which_archive(source) or results.ONE_FOLDER_EACH,
             code=NOTHING,
         )
     settings.refuse_names(found.submissions)

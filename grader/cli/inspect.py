@@ -12,7 +12,8 @@ from grader import feedback, intake
 from grader.cli import collecting, options, results
 from grader.cli.errors import NOTHING, USAGE, Stop, stops
 from grader.cli.terminal import log, out, say, table
-from grader.intake import collection, mapping
+from grader.export.csv import harmless
+from grader.intake import collection, mapping, nested
 
 if TYPE_CHECKING:
     from grader.intake.collection import Collected
@@ -82,6 +83,8 @@ def _file(submission: Submission, part: Part, language: Language) -> str:
         others = _alternatives(submission, part)
         return say("handins.of", language, name=name, count=others + 1) if others else str(name)
     doubtful = any(problem.id.startswith(f"intake.{part}-") for problem in submission.problems)
+    if doubtful and nested.archive_of(submission):
+        return say("handins.in-archive", language)
     return say("handins.person" if doubtful else "handins.none", language)
 
 
@@ -100,12 +103,15 @@ def _why(submission: Submission, language: Language) -> str:
 
 def _to_know(submission: Submission, language: Language) -> str:
     late = collecting.late_words(submission.lateness, language)
+    archive = nested.archive_of(submission)
+    if archive is not None:
+        return " ".join(filter(None, (late, say("handins.opened-later", language, name=archive))))
     said = [late, _why(submission, language), *(feedback.text(problem, language) for problem in submission.problems)]
     return " ".join(filter(None, said))
 
 
 def _line(submission: Submission, language: Language) -> tuple[str, ...]:
-    return (
+    cells = (
         submission.origin,
         submission.student,
         submission.notebook or "",
@@ -115,3 +121,4 @@ def _line(submission: Submission, language: Language) -> tuple[str, ...]:
         collecting.late_words(submission.lateness, language),
         _to_know(submission, language),
     )
+    return tuple(map(harmless, cells))

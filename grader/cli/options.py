@@ -43,6 +43,7 @@ lang = click.option(
     show_default=True,
     help="Language of feedback.",
 )
+both = click.option("--both-languages", "both", is_flag=True, help="Write every page in both languages, side by side.")
 lang_of_results = click.option(
     "--lang", "chosen", type=click.Choice(["en", "zh-TW"]), show_default="that of the results", help="Language."
 )

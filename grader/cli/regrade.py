@@ -244,7 +244,8 @@ def _run(rerun: _Rerun, again: frozenset[str]) -> list[str]:
             if event.known:
                 broke.append(student)
             grade = results.final(store, event.grade)
-            results.write_feedback(rerun.folder, grade, event.evidence, language=rerun.language)
+            both = results.wants_both(store)
+            results.write_feedback(rerun.folder, grade, event.evidence, language=rerun.language, both=both)
             progress.done(student, feedback.safe(student))
 
         batch.grade(

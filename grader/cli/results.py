@@ -34,6 +34,7 @@ _LONGEST_DRAFT = 50  # of the file's own name
 TABLE = "grades.csv"
 EDITED = "grades.edited.csv"
 REMOVED = "removed"
+OTHER: dict[Language, Language] = {"en": "zh-TW", "zh-TW": "en"}
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
 
@@ -201,13 +202,25 @@ def _safe_name(student: str) -> str:
     return f"{name[:60]}-{digest[:8]}"
 
 
-def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: Language) -> Path:
-    """Write the student's page."""
+def write_feedback(folder: Path, grade: Grade, evidence: Evidence, *, language: Language, both: bool = False) -> Path:
+    """Write the student's page, and where both languages are wanted the other one beside it."""
     page = folder / feedback_page(grade.submission.student)
     with _writing(page):
         page.parent.mkdir(parents=True, exist_ok=True)
     write(page, feedback.render(grade, evidence, language=language))
+    if both:
+        write(_in_other(page, language), feedback.render(grade, evidence, language=OTHER[language]))
     return page
+
+
+def wants_both(database: store.Store) -> bool:
+    """Whether these results are to be written in both languages."""
+    return database.note("both") == "yes"
+
+
+def _in_other(page: Path, language: Language) -> Path:
+    """Where the page in the other language lies: `feedback.zh-TW.html` beside `feedback.html`."""
+    return page.with_suffix(f".{OTHER[language]}.html")
 
 
 def put_aside(folder: Path, database: store.Store) -> tuple[str, ...]:
@@ -233,7 +246,8 @@ def write_pages(folder: Path, database: store.Store, *, language: Language) -> N
     for student in database.unwritten():
         found = database.of_student(student)
         if found is not None:
-            write_feedback(folder, final(database, found[0]), found[1], language=language)
+            grade = final(database, found[0])
+            write_feedback(folder, grade, found[1], language=language, both=wants_both(database))
         database.page_written(student)
 
 
@@ -287,9 +301,16 @@ def _slim(grade: Grade) -> Grade:
 
 
 def write_overview(folder: Path, database: store.Store, grades: Sequence[Grade], *, language: Language) -> None:
-    """Write the overview page."""
+    """Write the overview page, and where both languages are wanted the other one beside it."""
+    languages = (language, OTHER[language]) if wants_both(database) else (language,)
+    for each in languages:
+        path = folder / OVERVIEW
+        write(path if each == language else _in_other(path, language), _overview(database, grades, each))
+
+
+def _overview(database: store.Store, grades: Sequence[Grade], language: Language) -> str:
     links = {grade.submission.student: feedback_page(grade.submission.student) for grade in grades}
-    page = feedback.summary(
+    return feedback.summary(
         grades,
         language=language,
         links=links,
@@ -297,7 +318,6 @@ def write_overview(folder: Path, database: store.Store, grades: Sequence[Grade],
         earlier=earlier(database),
         alike=comparison.kept(database),
     )
-    write(folder / OVERVIEW, page)
 
 
 def edited(folder: Path, database: store.Store) -> bool:

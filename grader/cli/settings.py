@@ -72,10 +72,12 @@ def _refuse_kernel(named: str, *, where: str, trust: bool | None) -> None:
         )
 
 
-def note(store: Store, rubric: Rubric, *, name: str, language: Language) -> None:
+def note(store: Store, rubric: Rubric, *, name: str, language: Language, both: bool | None = None) -> None:
     """Note with the results by which rubric and in which language they are, so that later commands go on with both."""
     store.set_note("language", language)
     store.set_note("rubric", str(Path(name).absolute()) if Path(name).exists() else name)
+    if both is not None:
+        store.set_note("both", "yes" if both else "no")
     store.set_note("base", rubric.gather.base)
     store.set_note("assignment", rubric.assignment)
 

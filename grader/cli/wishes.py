@@ -49,13 +49,8 @@ class Placed:
 
 def wish(student: str, criterion: str, points: str, comment: str, note: str, place: str = "") -> Wish:
     """One wish, without the space around its words and the mark that shields a table's text from a spreadsheet."""
-    texts = (unmarked(text.strip()) for text in (student, criterion, points, comment, note))
+    texts = (tables.unmarked(text.strip()) for text in (student, criterion, points, comment, note))
     return Wish(**dict(zip(("student", "criterion", "points", "comment", "note"), texts, strict=True)), place=place)
-
-
-def unmarked(text: str) -> str:
-    """The text without the mark that the grader puts before what a spreadsheet would take for a formula."""
-    return text[1:] if text.startswith("'") and text[1:].lstrip(" ").startswith(tuple("=+-@＝＋－＠")) else text
 
 
 def read(path: Path) -> tuple[tuple[str, Row], ...]:
@@ -97,7 +92,7 @@ def _line(place: str, row: Row, why: str) -> Wish:
 def _differences(place: str, row: Row, store: Store, why: str) -> Iterator[Wish]:
     """Where a line of the class's table has other points than the class has now; blank cells ask for nothing."""
     with Placed(place):
-        automatic, _ = results.student_of(store, unmarked(row["student"].strip()))
+        automatic, _ = results.student_of(store, tables.unmarked(row["student"].strip()))
         grade = results.final(store, automatic)
         known = {scored.criterion.id for scored in grade.scored} & row.keys()
         if not known:

@@ -8,6 +8,7 @@ import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from grader.decisions import net
 from grader.model import Verdict
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
     ids = _ids(grades)
     out = io.StringIO()
     writer = csv.writer(out)
-    head = ["student", "points", "pending", "out_of", "percent", "needs_review", "decided", "late"]
+    head = ["student", "points", "pending", "out_of", "percent", "needs_review", "decided", "late", "net"]
     writer.writerow([*head, *ids, "notebook", "report", "feedback"])
     for grade in grades:
         student = grade.submission.student
@@ -41,6 +42,7 @@ def grades_csv(grades: Sequence[Grade], *, links: dict[str, str]) -> str:
                 "yes" if grade.needs_review else "no",
                 " ".join(scored.criterion.id for scored in grade.scored if scored.decided),
                 _late(grade.submission.lateness),
+                f"{net(grade):g}",
                 *(points.get(criterion, "") for criterion in ids),
                 *(harmless(name or "") for name in (grade.submission.notebook, grade.submission.report)),
                 harmless(links.get(student, "")),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from grader import feedback
+from grader.decisions import net
 from grader.model import plain
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def grade_json(grade: Grade, evidence: Evidence, *, language: Language) -> dict[
         "rubric": {"title": grade.rubric.title, "digest": grade.rubric.digest},
         "isolation": {"level": isolation.level, "network": isolation.network, "memory": isolation.memory},
         "points": grade.points,
+        "net": net(grade),
         "pending": grade.pending,
         "out_of": grade.out_of,
         "needs_review": grade.needs_review,

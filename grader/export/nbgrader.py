@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from grader.decisions import deduction, net
 from grader.export.csv import harmless
 from grader.export.points import is_missing, rounded
 
@@ -36,15 +37,9 @@ def grades_csv(grades: Sequence[Grade]) -> str:
     writer.writerow(COLUMNS)
     for grade in grades:
         submission = grade.submission
-        score = "" if is_missing(grade) else rounded(grade.points)
+        missing = is_missing(grade)
+        score = "" if missing else rounded(net(grade))
+        raw, lost = ("", "") if missing else (rounded(grade.points), rounded(deduction(grade)))
         texts = (grade.rubric.title, "", submission.received or "", submission.student, submission.person.name, "")
-        writer.writerow(
-            [
-                *map(harmless, (*texts, submission.person.mail)),
-                score,
-                "" if not score else "0",
-                score,
-                rounded(grade.out_of),
-            ]
-        )
+        writer.writerow([*map(harmless, (*texts, submission.person.mail)), raw, lost, score, rounded(grade.out_of)])
     return out.getvalue()

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from markupsafe import Markup
 
+from grader.decisions import deduction, net
 from grader.feedback import plots, sheets
 from grader.feedback.catalogue import filled, label, number, numbers, safe, text, values, word
 from grader.feedback.pages import fill
@@ -107,7 +108,7 @@ def render(grade: Grade, evidence: Evidence, *, language: Language) -> str:
         grade=grade,
         evidence=evidence,
         submission=grade.submission,
-        state=_state(grade, evidence),
+        state=(*_state(grade, evidence), *_late(grade)),
         broken=_broken(grade, evidence),
         strip=_strip(grade, language),
         steps=_steps(opens),
@@ -161,6 +162,12 @@ def _state(grade: Grade, evidence: Evidence) -> tuple[Message, ...]:
     if not any(_gain(scored) > 0 for scored in judged):
         return tuple(waits)
     return (message("page.state.open", passed=passed, all=len(judged)), *waits)
+
+
+def _late(grade: Grade) -> tuple[Message, ...]:
+    """What late work loses, where the rubric says so."""
+    lost = deduction(grade)
+    return (message("page.state.late", lost=lost, points=net(grade), out_of=grade.out_of),) if lost else ()
 
 
 def _gain(scored: Scored) -> float:

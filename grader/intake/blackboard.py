@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from grader.intake.handin import Entry, Read
 
+LONGEST_NOTE = 65_536
+"""How much of a note is read; a student's comment may be as long as it likes."""
 _NAME = re.compile(
     r"^(?P<assignment>.+)_(?P<user>[^_]+)_(?P<word>[^\W\d_]+)_(?P<at>\d{4}(?:-\d{2}){5})(?:_(?P<file>.+)|\.txt)$"
 )
@@ -39,7 +41,7 @@ def _attempt(entry: Entry) -> str | None:
 def _hand_in(group: Sequence[Entry], read: Read) -> HandIn:
     found = [one for entry in group if (one := _NAME.match(entry.path))]
     notes = [one.string for one in found if not one["file"]]
-    told = "\n".join(text_of(read(path))[0].replace("\r\n", "\n") for path in notes)
+    told = "\n".join(text_of(read(path)[:LONGEST_NOTE])[0].replace("\r\n", "\n") for path in notes)
     own = {pair["packed"]: pair["own"] for pair in _PAIR.finditer(told)}
     who = _WHO.search(told)
     user, at = found[0]["user"], found[0]["at"]

@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from grader.model import GraderError, Record
-from grader.tables import MARK, rows
+from grader.tables import MARK, rows, unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Line(Record, frozen=True, kw_only=True):
 
 
 def written(lines: Iterable[tuple[str, ...]]) -> str:
-    """The table's text; its cells are the names of files and folders and stay as they are, since it is read back."""
+    """The table's text, to be read back; whoever calls it shields the cells from being formulas in a spreadsheet."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -53,7 +53,7 @@ def read(data: bytes, *, where: str) -> dict[str, tuple[Line, ...]]:
     found: dict[str, tuple[Line, ...]] = {}
     for place, row in table[1:]:
         cells = dict(zip(header, row, strict=False))
-        line = Line(place=place, **{name: cells.get(name, "").strip() for name in COLUMNS[:4]})
+        line = Line(place=place, **{name: unmarked(cells.get(name, "").strip()) for name in COLUMNS[:4]})
         before = found.get(line.source, ())
         if any(line.student == other.student for other in before):
             raise GraderError(f"`{line.source}` is in this table twice for one student", where=place)
