@@ -222,7 +222,7 @@ def _refuse_foreign(path: Path) -> None:
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # what it says of a damaged schema may be no text
         is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         hint = "free some space and give the same command again; nothing graded is lost" if is_full else ""
         raise GraderError(f"the results database cannot be used: {error}", where=str(path), hint=hint) from error
