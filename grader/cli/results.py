@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DATABASE = "grades.sqlite"
 OVERVIEW = "summary.html"
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # what no name shows, or what turns how it is shown
+_DRAFT = re.compile(r"\.(?:grades\.jsonl|grades\.csv|summary\.html|feedback\.html)\.[0-9a-f]{16}")
 _LONGEST_DRAFT = 50  # of the file's own name
 ONE_FOLDER_EACH = "give the folder that holds one folder per student; one student's folder is for `grader check`"
 
@@ -53,8 +54,16 @@ def opened(folder: Path) -> Iterator[store.Store]:
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(store.alone(folder))
+            _sweep(folder)
             database = held.enter_context(store.open_store(folder / DATABASE))
         yield database
+
+
+def _sweep(folder: Path) -> None:
+    """Remove drafts that a grader left which was ended as it wrote; nobody else writes here now."""
+    for draft in (*folder.glob(".*"), *folder.glob("feedback/*/.feedback.html.*")):
+        if _DRAFT.fullmatch(draft.name):
+            draft.unlink()
 
 
 def existing(folder: Path) -> Path:
