@@ -117,7 +117,7 @@ def _left(process: subprocess.Popen[bytes]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("moment", "number"), _moments(12), ids=lambda value: f"{value:.2f}")
+@pytest.mark.parametrize(("moment", "number"), _moments(17), ids=lambda value: f"{value:.2f}")
 @pytest.mark.parametrize(
     "words", [("grade", "class"), ("check", "class/b1"), ("summary", "results")], ids=lambda w: w[0]
 )
