@@ -104,12 +104,18 @@ def _run(words: tuple[str, ...], here: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _left(process: subprocess.Popen[bytes]) -> list[str]:
+def _arguments(place: Path) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
+
+
+def _left(process: subprocess.Popen[bytes]) -> list[bytes]:
     """What is still running for a grader that has ended, after a while."""
     for _ in range(100):
-        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-        ends = (f"grader.pipeline {process.pid}", f"grader.judging {process.pid}")
-        running = [line for line in listed.splitlines() if line.endswith(ends)]
+        ends = tuple(f"grader.{name}\0{process.pid}\0".encode() for name in ("pipeline", "judging"))
+        running = [line for line in map(_arguments, Path("/proc").glob("[0-9]*/cmdline")) if line.endswith(ends)]
         if not running:
             break
         time.sleep(0.05)
