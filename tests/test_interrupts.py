@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from grader.cli import interrupts
 from grader.cli.errors import INTERRUPTED
 from grader.store import open_store
 
@@ -56,6 +58,30 @@ def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
         process.send_signal(number)
 
         assert process.wait(DEADLINE_SECONDS) == INTERRUPTED
+
+
+def test_two_signals_that_are_heard_together_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard, told = os.pipe()
+    ended: list[bool] = []
+    monkeypatch.setattr(interrupts, "PATIENCE_SECONDS", 1000)
+    monkeypatch.setattr(interrupts, "_end", lambda: ended.append(True))
+    os.write(told, bytes([signal.SIGWINCH, signal.SIGINT, signal.SIGCHLD, signal.SIGTERM]))
+
+    interrupts._wait(heard)
+
+    assert ended == [True]
+
+
+def test_another_signal_meanwhile_gives_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard, told = os.pipe()
+    ended: list[bool] = []
+    monkeypatch.setattr(interrupts, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(interrupts, "_end", lambda: ended.append(True))
+    os.write(told, bytes([signal.SIGINT, signal.SIGWINCH]))
+
+    interrupts._wait(heard)
+
+    assert ended == [True]
 
 
 def test_other_signals_end_nothing() -> None:
