@@ -129,12 +129,16 @@ class Store:
             yield self._graded(*row)
 
     def _graded(self, student: str, key: str, rubric: str) -> tuple[Grade, Evidence]:
-        (row,) = self._rows(
+        rows = self._rows(
             "select grade, evidence from grades join facts using (key) where student = ? and key = ? and rubric = ?",
             *(student, key, rubric),
         )
-        grade = from_json(row[0], Grade)
-        return grade, from_json(row[1], Evidence)
+        if len(rows) != 1 or not all(isinstance(text, str) for text in rows[0]):
+            raise GraderError(
+                "the results database is damaged: a grade or its facts are missing", where=str(self._path)
+            )
+        grade = from_json(rows[0][0], Grade)
+        return grade, from_json(rows[0][1], Evidence)
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock, _told(self._path):

@@ -321,3 +321,18 @@ def test_a_damaged_schema_is_told_even_where_what_is_said_of_it_is_no_text(
 
     with pytest.raises(GraderError, match="cannot be used"):
         open_store(path)
+
+
+@pytest.mark.parametrize("facts", [(), (b"\x00",)], ids=["missing", "no-text"])
+def test_a_grade_without_its_facts_is_told(tmp_path: Path, facts: tuple[bytes, ...]) -> None:
+    path = tmp_path / "grades.sqlite"
+    with open_store(path) as store:
+        store.begin([("b1", "key")], rubric="r")
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("insert into grades values ('b1', 'key', 'r', '{}', '')")
+        database.executemany("insert into facts values ('key', ?, 0, '')", [(each,) for each in facts])
+    database.close()
+
+    with open_store(path) as store, pytest.raises(GraderError, match="damaged"):
+        tuple(store.graded())

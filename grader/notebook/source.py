@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import lru_cache
 
 MAX_CELL = 500_000  # characters; a syntax tree takes a hundred times its source
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -17,14 +18,30 @@ _PYTHON_CELL = re.compile(r"%%\s?(time|timeit|capture|prun|memit|python3?|skip|s
 
 def tree(source: str) -> ast.Module | None:
     """Parse a cell, or None where it is not Python, as IPython would see it."""
+    python = _python(source)
+    return None if python is None else _parsed(python)
+
+
+@lru_cache(8192)
+def _python(source: str) -> str | None:
+    """Find the form in which a cell is Python; kept, since to find out that none is can take half a second."""
     if len(source) > MAX_CELL:
         return None
-    for text in (source, plain(source)):
-        for candidate in _straight(text):
-            parsed = _parsed(candidate)
-            if parsed is not None:
-                return parsed
-    return None
+    candidates = (candidate for text in (source, plain(source)) for candidate in _straight(text))
+    return next((candidate for candidate in candidates if _parsed(candidate) is not None), None)
+
+
+def too_deep(source: str) -> bool:
+    """Whether a cell is nested deeper than Python itself can parse, which it finds out slowly and again each time."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(plain(source))
+    except (RecursionError, MemoryError):
+        return True
+    except (SyntaxError, ValueError):
+        return False
+    return False
 
 
 def plain(source: str) -> str:
