@@ -130,7 +130,7 @@ def grade(evidence: Evidence, rubric: Rubric, *, within: Within = unbounded) -> 
 
 def _found(criterion: Criterion, known: Case, within: Within) -> Finding:
     try:
-        with within(criterion.id):
+        with within(f"criterion {criterion.id}"):  # an id may be the name of another part
             return judge(criterion.check, known, **criterion.params)
     except TooLongError:
         return too_long(criterion.check)

@@ -198,8 +198,12 @@ class Store:
         return self._graded(rows[0][0]) if rows else None
 
     def _graded(self, number: int) -> tuple[Grade, Evidence]:
-        (row,) = self._rows("select grade, evidence from grades join facts using (key) where number = ?", number)
-        return from_json(row[0], Grade), from_json(row[1], Evidence)
+        rows = self._rows("select grade, evidence from grades join facts using (key) where number = ?", number)
+        if len(rows) != 1 or not all(isinstance(text, str) for text in rows[0]):
+            raise GraderError(
+                "the results database is damaged: a grade or its facts are missing", where=str(self._path)
+            )
+        return from_json(rows[0][0], Grade), from_json(rows[0][1], Evidence)
 
     def history(self, student: str) -> tuple[tuple[str, Grade], ...]:
         """Every automatic grade that the student ever had, oldest first, with the time when it was kept."""
@@ -416,7 +420,7 @@ def _refuse_foreign(path: Path) -> None:
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # what it says of a damaged schema may be no text
         is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         hint = "free some space and give the same command again; nothing graded is lost" if is_full else ""
         raise GraderError(f"the results database cannot be used: {error}", where=str(path), hint=hint) from error

@@ -854,6 +854,21 @@ def test_a_feedback_page_of_an_earlier_check_is_written_over(here: Path, child: 
     assert run("check", NOTEBOOK, "-o", "page.html") == 0
 
 
+def test_drafts_of_a_grader_that_was_ended_are_swept_and_nothing_else(here: Path, child: Child) -> None:
+    hand_in(here / "class" / "b1")
+    run("grade", "class")
+    token = "0123456789abcdef"
+    drafts = [f".grades.jsonl.{token}", f".summary.html.{token}", f"feedback/b1/.feedback.html.{token}"]
+    others = [".grades.jsonl.mine", ".notes", f"feedback/b1/.notes.{token}"]
+    for name in (*drafts, *others):
+        (here / "results" / name).write_text("x", encoding="utf-8")
+
+    run("grade", "class")
+
+    assert [name for name in drafts if (here / "results" / name).exists()] == []
+    assert [name for name in others if (here / "results" / name).exists()] == others
+
+
 # -- what a name may do to a terminal, and to links ---------------------------------------------------
 
 NASTY = "\x1b]0;owned\x07\x1b[31mred\u202egnp"

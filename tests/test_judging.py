@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from grader import checks, judging, pipeline
 from grader.cli.settings import read_rubric
@@ -156,3 +157,14 @@ def test_prose_that_is_all_digits_is_judged() -> None:
 
     assert not any(s.finding.message.id == "checks.too-long" for s in found.scored)
     assert signal.getsignal(signal.SIGPROF) is signal.SIG_DFL
+
+
+def test_a_criterion_that_is_named_like_a_part_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (criterion,) = (c for c in RUBRIC.criteria if c.check == "notebook-runs")
+    rubric = replace(
+        RUBRIC, criteria=tuple(replace(criterion, id=name) for name in ("experiments", "coverage", "shared"))
+    )
+    slow = "checks.experiments_.experiments = lambda _: [0 for _ in iter(int, 1)]\njudging.PART_SECONDS = 0.2"
+    _patched(monkeypatch, slow)
+
+    assert {s.finding.verdict for s in judging.judge(EVIDENCE, rubric).scored} == {Verdict.PASS}

@@ -154,10 +154,11 @@ def test_nan_in_an_output_is_no_reason_to_refuse() -> None:
         (raw([{"cell_type": "raw", "source": "x" * 10_000_001}]), "too-much-source"),
         (raw([{"cell_type": "raw", "source": "\x01" * 2_000_000}]), "too-much-source"),
         (raw([{"cell_type": "raw", "source": "\ud800" * 2_000_000}]), "too-much-source"),
-        (raw([{"cell_type": "code", "source": "a;" * 100_001}]), "too-much-code"),
-        (raw([{"cell_type": "code", "source": "a;" * 50_000}] * 3), "too-much-code"),
+        (raw([{"cell_type": "code", "source": "a;" * 50_001}]), "too-much-code"),
+        (raw([{"cell_type": "code", "source": "a;" * 20_000}] * 3), "too-much-code"),
         (raw([{"cell_type": "code", "source": f"x = {'-' * 200}1"}]), "too-deep-code"),
         (raw([{"cell_type": "code", "source": "x = " + " + ".join(["y"] * 200)}]), "too-deep-code"),
+        (raw([{"cell_type": "code", "source": "a.b" * 10_000}]), "too-deep-code"),
         (raw([{"cell_type": "code", "source": "if a: b\n" + "elif c: d\n" * 200}]), "too-deep-code"),
         (raw(metadata={"language_info": {"name": "R"}}), "language"),
         (raw(metadata={"kernelspec": {"language": "julia"}}), "language"),
@@ -709,7 +710,7 @@ def test_a_guard_sees_that_this_is_not_colab() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["# " + "-" * 300_000, "x = '" + "y" * 400_000 + "'", "x = [" + "1.5, " * 90_000 + "]"],
+    ["# " + "-" * 300_000, "x = '" + "y" * 400_000 + "'", "x = [" + "1.5, " * 45_000 + "]"],
     ids=["text", "string", "numbers"],
 )
 def test_long_text_and_many_numbers_are_not_too_much_code(source: str) -> None:
@@ -784,3 +785,20 @@ def test_brackets_and_commas_in_text_are_no_values() -> None:
     source = '[{"a": 1}, "\\\\"],' * 100_000
 
     assert parse(raw([{"cell_type": "raw", "source": source}])).cells[0].source == source
+
+
+def test_that_a_cell_is_not_python_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = notebook("this is no code, %$", "x = 1")
+    parsed: list[str] = []
+    parse_ = ast.parse
+
+    def noted(source: str) -> ast.Module:
+        parsed.append(source)
+        return parse_(source)
+
+    monkeypatch.setattr(ast, "parse", noted)
+
+    for _ in range(5):
+        declared(given)
+
+    assert parsed.count("this is no code, %$") <= 2

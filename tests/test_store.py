@@ -445,3 +445,31 @@ def test_a_kill_while_the_database_is_made_leaves_none_or_a_whole_one(tmp_path: 
 
         open_store(path).close()
         path.unlink()
+
+
+@pytest.mark.parametrize("name", [b"without rowid", b"CREATE TABLE facts", b"primary key"], ids=ascii)
+@pytest.mark.parametrize("bad", [b"\xbb", b"\xee\x80"], ids=ascii)
+def test_a_damaged_schema_is_told_even_where_what_is_said_of_it_is_no_text(
+    tmp_path: Path, name: bytes, bad: bytes
+) -> None:
+    path = tmp_path / "grades.sqlite"
+    open_store(path).close()
+    path.write_bytes(path.read_bytes().replace(name, (bad * len(name))[: len(name)]))
+
+    with pytest.raises(GraderError, match="cannot be used"):
+        open_store(path)
+
+
+@pytest.mark.parametrize("facts", [(), (b"\x00",)], ids=["missing", "no-text"])
+def test_a_grade_without_its_facts_is_told(tmp_path: Path, facts: tuple[bytes, ...]) -> None:
+    path = tmp_path / "grades.sqlite"
+    with open_store(path) as store:
+        store.begin([("b1", "key")], rubric="r")
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("insert into grades values ('b1', 'key', 'r', '{}', '')")
+        database.executemany("insert into facts values ('key', ?, 0, '')", [(each,) for each in facts])
+    database.close()
+
+    with open_store(path) as store, pytest.raises(GraderError, match="damaged"):
+        tuple(store.graded())

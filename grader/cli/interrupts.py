@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 import threading
+import time
 
 from grader.cli.errors import INTERRUPTED
 
@@ -30,16 +31,17 @@ def watch() -> None:
 
 
 def _wait(heard: int) -> None:
-    _next(heard)
-    if select.select([heard], [], [], PATIENCE_SECONDS)[0]:
-        _next(heard)
+    while not _is_told(heard):
+        pass
+    until = time.monotonic() + PATIENCE_SECONDS
+    while select.select([heard], [], [], max(0.0, until - time.monotonic()))[0] and not _is_told(heard):
+        pass
     _end()
 
 
-def _next(heard: int) -> None:
-    """Wait for a signal that is to end the process."""
-    while not set(os.read(heard, 64)) & set(_ENDING):
-        pass
+def _is_told(heard: int) -> bool:
+    """Take one signal, of several that have come as well, and say whether it is to end the process."""
+    return bool(set(os.read(heard, 1)) & set(_ENDING))
 
 
 def _end() -> None:

@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import hashlib
 import itertools
-import os
 import re
 import secrets
 import unicodedata
@@ -30,6 +29,7 @@ DATABASE = "grades.sqlite"
 MOST_BYTES = 64 * 2**20  # of a page or a table that is read back
 OVERVIEW = "summary.html"
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # what no name shows, or what turns how it is shown
+_DRAFT = re.compile(r"\..+\.[0-9a-f]{16}")
 _LONGEST_DRAFT = 50  # of the file's own name
 TABLE = "grades.csv"
 EDITED = "grades.edited.csv"
@@ -64,28 +64,9 @@ def opened(folder: Path) -> Iterator[store.Store]:
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(store.alone(folder))
+            _sweep(folder)
             database = held.enter_context(store.open_store(folder / DATABASE))
-            _clear_drafts(folder)
         yield database
-
-
-def _clear_drafts(folder: Path) -> None:
-    """Remove half-written files of graders that were killed; those of one that still writes stay."""
-    for path in (*folder.glob(".*.*"), *folder.glob("feedback/*/.*.*")):
-        draft = re.fullmatch(r"\..+\.(\d+)", path.name)
-        if draft and not _runs(int(draft[1])):
-            path.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    """Whether there is such a process; one of somebody else's is one, too."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 @contextlib.contextmanager
@@ -138,6 +119,13 @@ def _nearest(database: store.Store, student: str) -> str:
     known = [name for name, _ in database.batch()]
     near = difflib.get_close_matches(student, known, n=3) or known[:3]
     return f"there are for example: {', '.join(map(feedback.safe, near))}" if near else "nobody is graded yet"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove drafts that a grader left which was ended as it wrote; nobody else writes here now."""
+    for draft in (*folder.glob(".*"), *folder.glob("feedback/*/.*")):
+        if _DRAFT.fullmatch(draft.name):
+            draft.unlink()
 
 
 def existing(folder: Path) -> Path:

@@ -10,7 +10,7 @@ import ast
 import re
 from itertools import islice
 
-MAX_SIGNS = 200_000  # of all cells: 200 MB of trees
+MAX_SIGNS = 100_000  # of all cells: 90 MB of trees, and some seconds for all who walk them
 MAX_LEVELS = 100
 
 MAX_VALUES = 1_000_000  # of the file, outputs included: 300 MB of objects

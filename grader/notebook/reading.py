@@ -12,7 +12,7 @@ from typing import Any
 from grader import files
 from grader.model import Cell, GraderError, Limits, Message, Notebook, message, to_json
 from grader.notebook import budget
-from grader.notebook.source import tree
+from grader.notebook.source import too_deep, tree
 
 MAX_CELLS = 5_000
 MAX_SOURCE = 10_000_000  # bytes of all cells together, as JSON holds them; outputs are not counted
@@ -76,7 +76,7 @@ _REASONS = {
         "Read large data from a file instead of pasting them.",
     ),
     "notebook.too-deep-code": (
-        "The code of cell {cell} is nested {found} levels deep; {allowed} are allowed.",
+        "The code of cell {cell} is nested more than {allowed} levels deep.",
         "Break the long expression into several statements.",
     ),
     "notebook.language": ("The notebook is written in {found}, not in Python.", "Choose a Python kernel in Jupyter."),
@@ -265,9 +265,8 @@ def _check_code(notebook: Notebook) -> None:
         raise _refuse("notebook.too-much-code", allowed=budget.MAX_SIGNS)
     for cell in code:
         module = tree(cell.source)
-        levels = budget.levels(module) if module else 0
-        if levels > budget.MAX_LEVELS:
-            raise _refuse("notebook.too-deep-code", cell=cell.index, found=levels, allowed=budget.MAX_LEVELS)
+        if too_deep(cell.source) if module is None else budget.levels(module) > budget.MAX_LEVELS:
+            raise _refuse("notebook.too-deep-code", cell=cell.index, allowed=budget.MAX_LEVELS)
 
 
 def _check_language(content: dict[str, Any]) -> None:

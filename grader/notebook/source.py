@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import lru_cache
 
 from grader.notebook.newer import older
 
@@ -19,14 +20,32 @@ _PYTHON_CELL = re.compile(r"%%\s?(time|timeit|capture|prun|memit|python3?|skip|s
 
 def tree(source: str) -> ast.Module | None:
     """Parse a cell, or None where it is not Python, as IPython or a newer Python would see it."""
+    python = _python(source)
+    return None if python is None else _parsed(python)
+
+
+@lru_cache(8192)
+def _python(source: str) -> str | None:
+    """Find the form in which a cell is Python; kept, since to find out that none is can take half a second."""
     if len(source) > MAX_CELL:
         return None
-    for text in (source, plain(source)):
-        for candidate in _straight(text):
-            parsed = _parsed(candidate)
-            if parsed is not None:
-                return parsed
-    return _parsed(older(plain(source)))
+    candidates = (candidate for text in (source, plain(source)) for candidate in _straight(text))
+    python = next((candidate for candidate in candidates if _parsed(candidate) is not None), None)
+    text = older(plain(source)) if python is None else source
+    return text if python is None and _parsed(text) is not None else python
+
+
+def too_deep(source: str) -> bool:
+    """Whether a cell is nested deeper than Python itself can parse, which it finds out slowly and again each time."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(plain(source))
+    except (RecursionError, MemoryError):
+        return True
+    except (SyntaxError, ValueError):
+        return False
+    return False
 
 
 def plain(source: str) -> str:
