@@ -796,9 +796,9 @@ def test_that_a_cell_is_not_python_is_found_out_once(monkeypatch: pytest.MonkeyP
         parsed.append(source)
         return parse_(source)
 
-    monkeypatch.setattr(ast, "parse", noted)
-
-    for _ in range(5):
-        declared(given)
+    with monkeypatch.context() as patch:  # pytest parses as well, where it tells of a failure
+        patch.setattr(ast, "parse", noted)
+        for _ in range(5):
+            declared(given)
 
     assert parsed.count("this is no code, %$") <= 2

@@ -31,8 +31,11 @@ def _python(source: str) -> str | None:
         return None
     candidates = (candidate for text in (source, plain(source)) for candidate in _straight(text))
     python = next((candidate for candidate in candidates if _parsed(candidate) is not None), None)
-    text = older(plain(source)) if python is None else source
-    return text if python is None and _parsed(text) is not None else python
+    if python is not None:
+        return python
+    given = plain(source)
+    text = older(given)
+    return text if text != given and _parsed(text) is not None else None
 
 
 def too_deep(source: str) -> bool:
