@@ -42,6 +42,7 @@ from grader.model import (
 )
 
 MOST_LETTERS, MOST_DOTS = 2_000_000, 2_000
+_ENDLESS_NUMBER = re.compile(r"(?<![\w\"'.])[+-]?(?:0[xob])?[0-9a-fA-F_]{101}")
 PENDING = (Verdict.REVIEW, Verdict.FAULT)
 
 
@@ -403,6 +404,8 @@ def _toml(text: str) -> dict[str, Any]:
     """
     if len(text) > MOST_LETTERS or any(line.count(".") > MOST_DOTS for line in text.splitlines()):
         raise ValueError(f"it has more than {MOST_LETTERS:,} letters, or more than {MOST_DOTS:,} dots in a line")
+    if _ENDLESS_NUMBER.search(text):  # which no float holds, and which Python does not even print
+        raise ValueError("it has a number of more than 100 digits")
     try:
         return tomllib.loads(text)
     except RecursionError:

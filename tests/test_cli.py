@@ -501,21 +501,6 @@ def test_a_folder_in_which_a_grader_was_killed_at_once_may_be_used(here: Path, c
     assert run("grade", "class") == 0
 
 
-def test_what_a_killed_grader_left_half_written_is_cleared(here: Path, child: Child) -> None:
-    _class("ok")(here)
-    run("grade", "class")
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    drafts = [here / f"results/.grades.jsonl.{gone.pid}", here / f"results/feedback/b0/.feedback.html.{gone.pid}"]
-    kept = here / f"results/.summary.html.{os.getppid()}"
-    for path in (*drafts, kept):
-        path.touch()
-    run("grade", "class")
-
-    assert not any(path.exists() for path in drafts)
-    assert kept.exists()
-
-
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
 def test_every_student_has_a_page_of_their_own_below_the_results(students: list[str]) -> None:
     pages = [results.feedback_page(student) for student in students]

@@ -8,7 +8,8 @@ import pickle
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -802,3 +803,22 @@ def test_that_a_cell_is_not_python_is_found_out_once(monkeypatch: pytest.MonkeyP
             declared(given)
 
     assert parsed.count("this is no code, %$") <= 2
+
+
+def test_a_line_of_code_that_nobody_writes_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_: list[str] = []
+    generate = tokenize.generate_tokens
+
+    def noted(readline: Callable[[], str]) -> Iterator[tokenize.TokenInfo]:
+        def line() -> str:
+            read_.append(readline())
+            return read_[-1]
+
+        return generate(line)
+
+    monkeypatch.setattr(tokenize, "generate_tokens", noted)
+
+    found = prose(Notebook(), notebook("x = '" + "'a " * 20_000 + "\ny = 1  # the lr is larger here"))
+
+    assert [(each.line, each.text) for each in found] == [(2, "the lr is larger here")]
+    assert max(map(len, read_)) <= 1001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import test_cli
@@ -230,11 +231,15 @@ def test_what_a_person_decided_against_a_student_is_no_common_mistake(graded: Pa
 def test_a_full_disk_loses_no_decision(
     graded: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def full(path: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device", str(path))
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        if mode == "xb":
+            raise OSError(28, "No space left on device", str(path))
+        return opened(path, mode, *rest, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", full)
+        patched.setattr(Path, "open", full)
         assert run("override", "results", "b1", "runs", "4", "--why", "Half of it.") == USAGE
     assert "this cannot be written: No space left on device" in capfd.readouterr().err
     run("summary", "results")

@@ -168,8 +168,15 @@ def test_a_finding_that_is_open_as_a_whole_leaves_every_point_to_a_person() -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["x = " + "1" * 5000, "x = " + "[" * 5000, "a" + ".b" * 60_000 + " = 1", "#" + "x" * 3_000_000],
-    ids=["digits", "depth", "dots", "size"],
+    [
+        "x = " + "1" * 5000,
+        "x = 0x" + "f" * 5000,
+        "x = 1" + "0" * 400,
+        "x = " + "[" * 5000,
+        "a" + ".b" * 60_000 + " = 1",
+        "#" + "x" * 3_000_000,
+    ],
+    ids=["digits", "hexadecimal", "beyond-floats", "depth", "dots", "size"],
 )
 def test_toml_that_breaks_its_reader_is_a_mistake_of_the_rubric(text: str) -> None:
     with pytest.raises(RubricError, match="not TOML"):

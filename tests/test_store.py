@@ -467,8 +467,13 @@ def test_a_grade_without_its_facts_is_told(tmp_path: Path, facts: tuple[bytes, .
         store.begin([("b1", "key")], rubric="r")
     database = sqlite3.connect(path)
     with database:
-        database.execute("insert into grades values ('b1', 'key', 'r', '{}', '')")
-        database.executemany("insert into facts values ('key', ?, 0, '')", [(each,) for each in facts])
+        database.execute(
+            "insert into grades (student, key, rubric, grade, points, pending, out_of, needs_review)"
+            " values ('b1', 'key', 'r', '{}', 0, 0, 0, 0)"
+        )
+        database.executemany(
+            "insert into facts (key, evidence, fault) values ('key', ?, 0)", [(each,) for each in facts]
+        )
     database.close()
 
     with open_store(path) as store, pytest.raises(GraderError, match="damaged"):

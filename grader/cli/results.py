@@ -29,7 +29,7 @@ DATABASE = "grades.sqlite"
 MOST_BYTES = 64 * 2**20  # of a page or a table that is read back
 OVERVIEW = "summary.html"
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # what no name shows, or what turns how it is shown
-_DRAFT = re.compile(r"\..+\.[0-9a-f]{16}")
+_DRAFT = re.compile(r"\.(?:grades\.jsonl|grades[\w.]*\.csv|summary\.html|feedback[\w.-]*\.html)\.[0-9a-f]{16}")
 _LONGEST_DRAFT = 50  # of the file's own name
 TABLE = "grades.csv"
 EDITED = "grades.edited.csv"
@@ -123,7 +123,7 @@ def _nearest(database: store.Store, student: str) -> str:
 
 def _sweep(folder: Path) -> None:
     """Remove drafts that a grader left which was ended as it wrote; nobody else writes here now."""
-    for draft in (*folder.glob(".*"), *folder.glob("feedback/*/.*")):
+    for draft in (*folder.glob(".*"), *folder.glob("feedback/*/.feedback*.*")):
         if _DRAFT.fullmatch(draft.name):
             draft.unlink()
 

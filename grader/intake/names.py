@@ -10,7 +10,7 @@ def own_name(name: str) -> str:
     """A name of a file as we write it: without what systems forbid, and short; different for different names.
 
     >>> own_name("報告.pdf"), own_name("a:b.pdf")
-    ('報告.pdf', 'a_b-86c9cf85.pdf')
+    ('報告.pdf', 'a_b-3bd62af9.pdf')
     """
     safe = re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"/\\|?*]', "_", name).strip(" ")
     if safe == name and len(name.encode()) < 200 and name.strip("."):

@@ -19,6 +19,7 @@ from grader.notebook.training import Site, sites
 
 MAX_CHANGES = 60
 MAX_LINES, MAX_LINE = 1_000, 2_000  # of prose: more than anybody reads, and no more than judging takes lightly
+LONGEST_CODE_LINE = 1_000
 ADAPTIVE = ("adagrad", "rmsprop", "adam")
 ONLY_THEIRS = (
     "momentum",
@@ -123,10 +124,14 @@ def _prose(cell: Cell) -> Iterator[Prose]:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """Find the comments; code that was commented out is none."""
+    """Find the comments; code that was commented out is none.
+
+    Python's tokenizer takes time by the square of a line, so lines that nobody writes are left out.
+    """
     found: dict[int, str] = {}
+    lines = (line if len(line) <= LONGEST_CODE_LINE else "" for line in plain(source).split("\n"))
     try:
-        for token in tokenize.generate_tokens(io.StringIO(plain(source)).readline):
+        for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
             if token.type == tokenize.COMMENT:
                 text = token.string.strip("#! \t")
                 if text and not _is_code(text):

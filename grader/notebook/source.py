@@ -30,12 +30,17 @@ def _python(source: str) -> str | None:
     if len(source) > MAX_CELL:
         return None
     candidates = (candidate for text in (source, plain(source)) for candidate in _straight(text))
-    python = next((candidate for candidate in candidates if _parsed(candidate) is not None), None)
+    python = next(filter(_parses, candidates), None)
     if python is not None:
         return python
     given = plain(source)
     text = older(given)
-    return text if text != given and _parsed(text) is not None else None
+    return text if text != given and _parses(text) else None
+
+
+@lru_cache(8192)
+def _parses(source: str) -> bool:
+    return _parsed(source) is not None
 
 
 def too_deep(source: str) -> bool:
@@ -206,10 +211,10 @@ def _harmless(line: str) -> str:
 
 def _indented_right(source: str) -> str:
     """Remove indentation that the whole cell shares, but only where that turns it into Python."""
-    if len(source) > MAX_CELL or _parsed(plain(source)) is not None:
+    if len(source) > MAX_CELL or _parses(plain(source)):
         return source
     straight = _straight(source)[1:]
-    return next((text for text in straight if _parsed(plain(text)) is not None), source)
+    return next((text for text in straight if _parses(plain(text))), source)
 
 
 def _straight(source: str) -> tuple[str, ...]:
