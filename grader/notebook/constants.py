@@ -145,12 +145,23 @@ def callables(cells: Mapping[int, ast.Module]) -> dict[str, Callable]:
         for node in ast.walk(module):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 found[node.name] = _callable(node, node.name, cell)
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+                found |= {
+                    each.id: _of_lambda(node.value, each.id, cell)
+                    for each in node.targets
+                    if isinstance(each, ast.Name)
+                }
         for node in ast.walk(module):
             if isinstance(node, ast.ClassDef):
                 for method in node.body:
                     if isinstance(method, ast.FunctionDef) and method.name == "__init__":
                         found[node.name] = _callable(method, node.name, cell)
     return found
+
+
+def _of_lambda(node: ast.Lambda, name: str, cell: int) -> Callable:
+    parameters = tuple(each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs))
+    return Callable(name, cell, parameters, {}, (ast.Expr(value=node.body),))
 
 
 def defined(cells: Mapping[int, ast.Module]) -> Iterator[tuple[int, ast.Module, Mapping[str, Callable]]]:

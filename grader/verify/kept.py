@@ -40,7 +40,7 @@ def by_loop(series: Sequence[Series], cell: int, loops: Sequence[Loop]) -> Itera
         for call, parts in _calls(here, loop, cell, held):
             for run in _runs(parts):
                 yield _path(run, loop, cell, call)
-        for parts in _recorded(here, loop):
+        for parts in _recorded(here, loop) if loop.place or loop.cell == cell else ():
             for run in _runs(parts):
                 yield _path(run, loop, cell, "")._replace(line=0)
 
@@ -78,10 +78,12 @@ def _calls(
 
 def _where(each: Series, loop: Loop, kept: Kept, cell: int) -> tuple[str, ...] | None:
     """The call and the keys under which a series is a container of a loop; None where it is not."""
+    if not loop.place and loop.cell != cell:
+        return None
     path = re.escape(_COLUMN.sub("", kept.path)).replace(_ANY, r"\[([^\[\]]*)\]")
     if each.source in ("returned", "filled"):
         found = re.fullmatch(rf"({re.escape(loop.place or 'loop')}(?:\[\d+\])?)\.{path}", each.name)
-    elif each.source in ("namespace", "attribute", "container") and (loop.place or loop.cell == cell):
+    elif each.source in ("namespace", "attribute", "container"):
         found = re.fullmatch(rf"()(?:{path})", each.name) or _whole(each, kept)
     else:
         return None

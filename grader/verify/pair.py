@@ -307,9 +307,10 @@ def samples(series: Sequence[Series], cell: int, names: Names, read: AbstractSet
     """
     before = _before(series, cell)
     found = [*_pairs(_ranked(before, names.x, USUAL_X, read=read), _ranked(before, names.y, USUAL_Y, read=read), read)]
-    found += [(rank, part) for rank, whole in found[:MOST_SAMPLES] for part in _subsets(whole, before, read)]
     found += [(9, each) for each in _data_tables(before)]
     found.sort(key=lambda item: (-sum(root(name) in read for name in item[1].names), item[0]))
+    chosen = [(0, part) for _, whole in found[:MOST_SAMPLES] for part in _subsets(whole, before, read)]
+    found = [*found[:2], *chosen, *found[2:]]
     return [each for _, each in found[:MOST_SAMPLES]]
 
 
@@ -371,7 +372,7 @@ def _ranked(
             ranked.append((0, each, values))
         elif words & usual and not words & (PREDICTION - allowed):
             ranked.append((1 if words & {"train", "data"} else 2, each, values))
-        elif stem(each.name) in read and not words & (KEEPING | LOSS | NOT_A_PARAMETER):
+        elif stem(each.name) in read and not words & (KEEPING | LOSS | NOT_A_PARAMETER - {"z"}):
             ranked.append((4, each, values))
     kept = sorted(range(len(ranked)), key=lambda k: ranked[k][0])[:MOST_RANKED]
     return [ranked[k] for k in sorted(kept)]
