@@ -822,3 +822,26 @@ def test_a_line_of_code_that_nobody_writes_is_not_taken_apart(monkeypatch: pytes
 
     assert [(each.line, each.text) for each in found] == [(2, "the lr is larger here")]
     assert max(map(len, read_)) <= 1001
+
+
+# -- sentences in calls ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("show(b, w, 'lr=1e-6: closer to the minimum than lr=1e-7')", "lr=1e-6: closer to the minimum than lr=1e-7"),
+        ("ax.set_title('the larger rate falls faster')", "the larger rate falls faster"),
+        ("plt.plot(b, label='學習率變大之後比較快')", "學習率變大之後比較快"),
+        ("plt.suptitle('Momentum overshoots and then comes back')", "Momentum overshoots and then comes back"),
+    ],
+)
+def test_a_sentence_that_a_figure_or_a_function_is_given_is_prose(source: str, text: str) -> None:
+    assert [line.text for line in prose(Notebook(), notebook(source))] == [text]
+
+
+@pytest.mark.parametrize(
+    "source", ["plt.plot(b, w, 'o-', label='lr = 1e-6')", "open('a.txt', encoding='utf-8')", "f(1)"]
+)
+def test_a_label_or_a_word_is_no_sentence(source: str) -> None:
+    assert prose(Notebook(), notebook(source)) == ()

@@ -151,7 +151,7 @@ def _is_code(text: str) -> bool:
 
 
 def _sentences(source: str) -> Mapping[int, str]:
-    """Find sentences in strings that stand alone or are printed."""
+    """Find sentences in strings that stand alone, are printed, or are handed to a figure or a function."""
     module = tree(source)
     found: dict[int, str] = {}
     for node in ast.walk(module) if module else ():
@@ -160,4 +160,19 @@ def _sentences(source: str) -> Mapping[int, str]:
                 found[node.lineno] = " ".join(text.split())
             case ast.Call(func=func, args=[ast.Constant(value=str() as text)]) if called(func) in ("print", "title"):
                 found[node.lineno] = " ".join(text.split())
+            case ast.Call(args=args, keywords=keywords):
+                given = (each for each in (*args, *(keyword.value for keyword in keywords)))
+                texts = [t for each in given if (t := _text(each)) and _is_sentence(t)]
+                found |= {node.lineno: max(texts, key=len)} if texts and node.lineno not in found else {}
     return found
+
+
+def _text(node: ast.expr) -> str:
+    """The words of a string that is written out."""
+    return " ".join(node.value.split()) if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether a string says something: some words beside each other, or a clause in Chinese."""
+    words = sum(word.strip(".,:;()%").isalpha() for word in text.split())
+    return words >= 4 or sum("\u4e00" <= letter <= "\u9fff" for letter in text) >= 6
