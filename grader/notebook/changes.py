@@ -161,7 +161,7 @@ def _sentences(source: str) -> Mapping[int, str]:
             case ast.Call(func=func, args=[ast.Constant(value=str() as text)]) if called(func) in ("print", "title"):
                 found[node.lineno] = " ".join(text.split())
             case ast.Call(args=args, keywords=keywords):
-                given = (each for each in (*args, *(keyword.value for keyword in keywords)))
+                given = (*args, *(keyword.value for keyword in keywords))
                 texts = [t for each in given if (t := _text(each)) and _is_sentence(t)]
                 found |= {node.lineno: max(texts, key=len)} if texts and node.lineno not in found else {}
     return found
